@@ -1,0 +1,1 @@
+"""Ground floor: units, errors, random keys, registries and schema fields."""

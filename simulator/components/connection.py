@@ -1,0 +1,386 @@
+"""IPsec connection: the tunnels between the devices of a site and the instances of a gateway."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from simulator.base import fields
+from simulator.base.fields import (
+    CatalogueName,
+    Name,
+    PacketBytes,
+    PositiveDuration,
+    Quantity,
+    Sequenced,
+    catalogued,
+)
+from simulator.base.units import DURATION, SIZE
+from simulator.catalog import Catalog, Device, EspSuite
+from simulator.draft import (
+    DIRECTIONS,
+    Ceiling,
+    CeilingKind,
+    Draft,
+    GatewayInstance,
+    Link,
+    Offer,
+    Pass,
+    RouteKind,
+    Stage,
+    TunnelNote,
+    VpnDevice,
+    drawn,
+)
+from simulator.ipsec.life import EndSpec, Retransmission, Tunnel, TunnelSpec, view
+from simulator.ipsec.rows import packet_limits, tunnel_servers, wraps
+from simulator.plan import FORWARD, RETURN, Direction
+
+if TYPE_CHECKING:
+    from simulator.world import World
+
+
+class IkePolicy(fields.Schema):
+    """Cipher suite of the IKE SA (main mode)."""
+
+    encryption: Annotated[str, CatalogueName("ike-encryption")] = catalogued(
+        "connection.ike_policy.encryption", "encryption of the IKE SA"
+    )
+    integrity: Annotated[str, CatalogueName("ike-integrity")] = catalogued(
+        "connection.ike_policy.integrity", "integrity (or pseudo-random function) of the IKE SA"
+    )
+    dh_group: Annotated[str, CatalogueName("dh-groups")] = catalogued(
+        "connection.ike_policy.dh_group", "Diffie-Hellman group of the IKE SA"
+    )
+    lifetime: Annotated[
+        float, Quantity(DURATION, "60 s", "10 d", row="connection.ike_policy.lifetime")
+    ] = catalogued("connection.ike_policy.lifetime", "lifetime of the IKE SA")
+
+
+class IpsecPolicy(fields.Schema):
+    """Cipher suite and lifetimes of the IPsec SAs (quick mode)."""
+
+    encryption: Annotated[str, CatalogueName("ipsec-encryption")] = catalogued(
+        "connection.ipsec.encryption", "encryption of the packets; sets the tunnel's throughput"
+    )
+    integrity: Annotated[str, CatalogueName("ipsec-integrity")] = catalogued(
+        "connection.ipsec.integrity", "integrity of the packets; with GCM the same as encryption"
+    )
+    pfs_group: Annotated[str, CatalogueName("pfs-groups")] = catalogued(
+        "connection.ipsec.pfs_group", "Diffie-Hellman group of a rekey, None for none"
+    )
+    lifetime: Annotated[
+        float, Quantity(DURATION, "60 s", "10 d", row="connection.ipsec.lifetime")
+    ] = catalogued("connection.ipsec.lifetime", "lifetime of an IPsec SA by time")
+    lifetime_volume: Annotated[
+        float, Quantity(SIZE, "1 kB", "1000000 GB", row="connection.ipsec.lifetime_volume")
+    ] = catalogued("connection.ipsec.lifetime_volume", "lifetime of an IPsec SA by volume")
+
+    @model_validator(mode="after")
+    def _gcm_twice(self) -> IpsecPolicy:
+        gcm = self.encryption.startswith("GCM") or self.integrity.startswith("GCM")
+        if gcm and self.encryption != self.integrity:
+            name = self.encryption if self.encryption.startswith("GCM") else self.integrity
+            fields.refuse(
+                f"with GCM the integrity is the encryption's, not {self.encryption} beside "
+                f"{self.integrity}",
+                f"write encryption: {name}, integrity: {name}",
+            )
+        return self
+
+
+class DeviceDpd(fields.Schema):
+    """Dead peer detection by the device: a probe each interval, dead after so many misses."""
+
+    interval: PositiveDuration = catalogued(
+        "connection.dpd.device.interval", "time between probes of the device"
+    )
+    retries: Annotated[int, Field(ge=1, le=100)] = catalogued(
+        "connection.dpd.device.retries", "misses in a row after which the peer is dead"
+    )
+
+
+class Dpd(fields.Schema):
+    """Dead peer detection at both ends of a tunnel."""
+
+    gateway: Annotated[float, Quantity(DURATION, "1 s", "3600 s", row="connection.dpd.gateway")] = (
+        catalogued("connection.dpd.gateway", "DPD timeout of the gateway, retries included")
+    )
+    device: DeviceDpd = Field(
+        default_factory=DeviceDpd, description="dead peer detection by the device"
+    )
+    withdraws_route: bool = Field(
+        default=True,
+        description="whether an end stops routing into a tunnel that its DPD declared dead",
+    )
+
+
+class Mtu(fields.Schema):
+    """What happens to large packets."""
+
+    tunnel: PacketBytes = catalogued("connection.mtu.tunnel", "MTU inside the tunnel")
+    mss_clamp: PacketBytes | None = catalogued(
+        "connection.mtu.mss_clamp",
+        "TCP segment size that the device enforces in handshakes; null for no clamping",
+    )
+    do_not_fragment: Literal["copy", "set", "clear"] = Field(
+        default="copy", description="DF bit of the outer packet: that of the inner one, or fixed"
+    )
+    icmp_too_big: Literal["delivered", "filtered"] = Field(
+        default="delivered",
+        description="whether the sender hears of a packet that does not fit; filtered: black hole",
+    )
+
+
+class IpsecConnection(fields.Schema):
+    """A site-to-site connection of IPsec tunnels."""
+
+    type: Literal["ipsec"] = Field(description="kind of connection")
+    gateway: Name = Field(description="VPN gateway at the platform's end")
+    site: Name = Field(description="site at the customer's end")
+    devices: Sequenced[Name] | None = Field(
+        default=None, description="devices of the site that build tunnels; all by default"
+    )
+    tunnels: Literal["full-mesh", "one-per-device"] = Field(
+        default="full-mesh", description="from each device to every active instance, or to one"
+    )
+    routing: Literal["static", "bgp"] = Field(
+        default="static", description="how the ends learn each other's prefixes"
+    )
+    initiator: Literal["both", "gateway", "device"] = Field(
+        default="both", description="which end starts IKE when a tunnel is down"
+    )
+    ike: Literal["v1", "v2"] = Field(default="v2", description="IKE version")
+    ike_policy: IkePolicy = Field(
+        default_factory=IkePolicy, description="cipher suite of the IKE SA"
+    )
+    ipsec: IpsecPolicy = Field(
+        default_factory=IpsecPolicy, description="cipher suite and lifetimes of the IPsec SAs"
+    )
+    dpd: Dpd = Field(default_factory=Dpd, description="dead peer detection at both ends")
+    mtu: Mtu = Field(default_factory=Mtu, description="what happens to large packets")
+    fragmentation: Literal["device", "drop"] = Field(
+        default="device",
+        description="a packet that does not fit is fragmented by the device, or dropped; "
+        "the gateway always drops",
+    )
+
+
+Schema = IpsecConnection
+
+STAGE = Stage.CONNECTIONS
+
+
+# ---------------------------------------------------------------------------------------------
+# In the plan
+# ---------------------------------------------------------------------------------------------
+
+
+def plan_rows(name: str, connection: IpsecConnection, draft: Draft) -> None:
+    """Add a link for each tunnel, and offer the prefixes of each side to the other."""
+    at_site = draft.devices[connection.site]
+    devices = [at_site[device] for device in connection.devices or at_site]
+    instances = draft.instances[connection.gateway]
+    pairs = (
+        list(itertools.product(devices, instances))
+        if connection.tunnels == "full-mesh"
+        else list(zip(devices, itertools.cycle(instances), strict=False))
+    )
+    for number, (device, instance) in enumerate(pairs):
+        tunnel = _Tunnel(f"{name}.tunnel-{number}", name, connection, device, instance)
+        tunnel.add_to(draft)
+    _offer(name, connection, devices, instances[0].vnet, draft)
+
+
+def _offer(
+    name: str, connection: IpsecConnection, devices: list[VpnDevice], vnet: str, draft: Draft
+) -> None:
+    """Static routing offers what is configured, BGP what each side announces."""
+    site = draft.place(connection.site)
+    announced = [prefix for device in devices for prefix in device.announces]
+    of_site = dict.fromkeys(announced if connection.routing == "bgp" else site.prefixes)
+    for at, to, prefixes in (
+        (site.name, vnet, draft.place(vnet).prefixes),
+        (vnet, site.name, tuple(of_site)),
+    ):
+        draft.offers += [
+            Offer(at, to, prefix, name, RouteKind.VPN, connection.routing) for prefix in prefixes
+        ]
+
+
+@dataclass(frozen=True)
+class _Tunnel:
+    """A tunnel of a connection between a device and a gateway instance."""
+
+    name: str
+    connection_name: str
+    connection: IpsecConnection
+    device: VpnDevice
+    instance: GatewayInstance
+
+    def add_to(self, draft: Draft) -> None:
+        """Device, access line, internet and tunnel hop in a row, mirrored on return."""
+        ipsec = self.connection.ipsec
+        device, line, instance = self.device, self.device.line, self.instance
+        path_mtu_bytes = round(draft.catalog.default("path.mtu").value)
+        suite = draft.catalog.esp_suite(ipsec.encryption, ipsec.integrity)
+        crypto = _device_servers(device, ipsec, suite.cipher_class, draft)
+        internet = draft.internet(line, draft.place(instance.vnet))
+        servers = tunnel_servers(draft, self.name, instance, ipsec.encryption, ipsec.integrity)
+        hops: Mapping[Direction, list[int]] = {
+            FORWARD: [*crypto, line.up, internet.up, servers[FORWARD]],
+            RETURN: [servers[RETURN], internet.down, line.down, *crypto],
+        }
+        draft.add_link(self._link(hops, suite, path_mtu_bytes))
+        draft.tunnels.append(
+            TunnelNote(
+                name=self.name,
+                connection=self.connection_name,
+                gateway=instance.gateway,
+                instance=instance.name,
+                sku=instance.sku,
+                generation=instance.generation,
+                encryption=ipsec.encryption,
+                integrity=ipsec.integrity,
+                behind_nat=device.behind_nat,
+                path_mtu_bytes=path_mtu_bytes,
+            )
+        )
+        rtt_s = 2 * (internet.one_way_s + instance.latency_s_p50)
+        spec = self._life(rtt_s, tuple(dict.fromkeys(servers.values())), draft.catalog)
+        draft.process(f"tunnel {self.name}", partial(process, spec=spec))
+
+    def _link(
+        self, hops: Mapping[Direction, list[int]], suite: EspSuite, path_mtu_bytes: int
+    ) -> Link:
+        mtu = self.connection.mtu
+        wrap = wraps(
+            suite,
+            behind_nat=self.device.behind_nat,
+            tunnel_mtu_bytes=round(mtu.tunnel),
+            path_mtu_bytes=path_mtu_bytes,
+            do_not_fragment=mtu.do_not_fragment,
+            fragmentation=self.connection.fragmentation,
+        )
+        limits = packet_limits(
+            wrap,
+            mss_clamp_bytes=None if mtu.mss_clamp is None else round(mtu.mss_clamp),
+            is_told=mtu.icmp_too_big == "delivered",
+        )
+        # An end withdraws its routes when its own DPD times out; the platform's side also when
+        # the instance fails.
+        believes: Mapping[Direction, tuple[str, ...]] = {FORWARD: (), RETURN: ()}
+        if self.connection.dpd.withdraws_route:
+            device, gateway = (view(self.name, end) for end in ("device", "gateway"))
+            believes = {FORWARD: (device,), RETURN: (gateway,)}
+        return Link(
+            name=self.name,
+            a=self.device.name,
+            b=self.instance.name,
+            passes={d: tuple(Pass(hop, wrap[d]) for hop in hops[d]) for d in DIRECTIONS},
+            connection=self.connection_name,
+            limits=limits,
+            usable_if={
+                FORWARD: believes[FORWARD],
+                RETURN: (f"{self.instance.name}@platform", *believes[RETURN]),
+            },
+        )
+
+    def _life(self, rtt_s: float, hops: tuple[int, ...], catalog: Catalog) -> TunnelSpec:
+        connection, dpd = self.connection, self.connection.dpd
+        round_trips = catalog.timer("T015" if connection.ike == "v2" else "T018").value or 0.0
+        processing = catalog.default("gateway.ike_processing")
+        gateway = EndSpec(
+            name="gateway",
+            dpd_timeout_s=dpd.gateway,
+            keepalive_s=dpd.device.interval,
+            may_initiate=connection.initiator != "device" and not self.device.behind_nat,
+            host=self.instance.name,
+        )
+        device = EndSpec(
+            name="device",
+            dpd_timeout_s=dpd.device.interval * dpd.device.retries,
+            keepalive_s=dpd.device.interval,
+            may_initiate=connection.initiator != "gateway",
+        )
+        return TunnelSpec(
+            name=self.name,
+            ends=(gateway, device),
+            depends_on=(self.device.line.name, self.instance.name, self.connection_name),
+            blocked_by=self.connection_name,
+            hops=hops,
+            setup_s=lambda share: round_trips * rtt_s + drawn(processing, share),
+            retransmission=Retransmission(
+                first_s=catalog.default("ike.retransmit_timeout").value,
+                factor=catalog.default("ike.retransmit_base").value,
+                tries=int(catalog.default("ike.retransmit_tries").value),
+            ),
+        )
+
+
+def _device_servers(
+    device: VpnDevice, ipsec: IpsecPolicy, cipher_class: str, draft: Draft
+) -> list[int]:
+    """What the device encrypts and decrypts with: one server for both directions, or none.
+
+    A model with several cores has a server per core, and each tunnel one core. Connections with
+    different ciphers have servers of their own.
+    """
+    model = draft.catalog.device(device.model)
+    arguments = _device_cost(model, cipher_class)
+    if not arguments:
+        return []
+    core = ""
+    if (model.cores or 1) > 1:
+        core = f".core-{draft.number(f'tunnels of {device.name}') % (model.cores or 1)}"
+    hop = f"{device.name}{core}.{ipsec.encryption}"
+    if hop not in draft.shared_hops:
+        label = f"device {hop}, {model.name}"
+        limits = (("rate_bps", "bits/s"), ("packets_per_s", "packets/s"))
+        ceilings = [
+            Ceiling(
+                CeilingKind.DEVICE,
+                f"{label}, {unit}",
+                model.cite(),
+                meter="inner-ip",
+                **{limit: arguments[limit]},
+            )
+            for limit, unit in limits
+            if arguments.get(limit)
+        ]
+        draft.shared_hops[hop] = draft.server(
+            hop,
+            FORWARD,
+            ceilings,
+            meter="inner-ip",
+            buffer_s=draft.catalog.default("site.lan.buffer").value,
+            **arguments,
+        )
+    return [draft.shared_hops[hop]]
+
+
+def _device_cost(model: Device, cipher_class: str) -> dict[str, float]:
+    """Arguments of a server: the linear cost of a measured model, else its published figures."""
+    per_byte_s = model.per_byte_s(cipher_class)
+    if model.per_packet_s is not None and per_byte_s is not None:
+        return {"per_packet_s": model.per_packet_s, "per_byte_s": per_byte_s}
+    published = {
+        "rate_bps": model.throughput_bps(cipher_class),
+        "packets_per_s": model.packets_per_s,
+    }
+    return {limit: value for limit, value in published.items() if value}
+
+
+# ---------------------------------------------------------------------------------------------
+# In the run
+# ---------------------------------------------------------------------------------------------
+
+
+def process(world: World, spec: TunnelSpec) -> Generator[Any, Any, None]:
+    """Let one tunnel of the connection live."""
+    return Tunnel(world, spec).live()

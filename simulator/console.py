@@ -1,0 +1,143 @@
+"""What the command writes: plain text of at most 100 columns, and progress on standard error."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+WIDTH: Final = 100
+GAP: Final = "  "
+FIRST_LINE_S: Final = 2.0
+LINE_EVERY_S: Final = 10.0
+"""Where nobody watches a bar, progress is one line every so often."""
+PS_PER_S: Final = 10**12
+
+
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()
+) -> list[str]:
+    """Align cells in columns; those whose numbers are in `right` end at the same place."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = []
+    for row in (header, *rows):
+        cells = [
+            cell.rjust(width) if n in right else cell.ljust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append(GAP.join(cells).rstrip())
+    return lines
+
+
+def wrapped(text: str, indent: str = "", first: str | None = None) -> list[str]:
+    """Break a text into lines of at most `WIDTH` columns; the first may begin differently."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent if first is None else first,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+    )
+
+
+def cut(text: str, width: int) -> str:
+    """Shorten a text to a width, with dots where something is missing."""
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def note(message: str) -> None:
+    """Write a line to standard error."""
+    sys.stderr.write(message + "\n")
+    sys.stderr.flush()
+
+
+class Progress:
+    """How far a run is, on standard error: a bar on a terminal, else a line now and then.
+
+    Called by the engine with the simulated time and its end, in picoseconds. `runs` is how many
+    runs there will be in a row.
+    """
+
+    def __init__(self, runs: int = 1, stream: TextIO | None = None) -> None:
+        self._runs = runs
+        self._stream = stream or sys.stderr
+        self._run = 0
+        self._last_ps = 0
+        self._begin_s = time.monotonic()
+        self._next_line_s = FIRST_LINE_S
+        self._bar: RichProgress | None = None
+        self._task: TaskID | None = None
+        self.text = "0 s"
+        """How far it is, in words."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, now_ps: int, horizon_ps: int) -> None:
+        """Show that the run has come to `now_ps` of `horizon_ps`."""
+        if now_ps < self._last_ps:
+            self._run += 1
+        self._last_ps = now_ps
+        share = (self._run + now_ps / horizon_ps) / self._runs
+        self.text = f"{now_ps / PS_PER_S:.4g} of {horizon_ps / PS_PER_S:.4g} s"
+        if self._runs > 1:
+            self.text = f"replication {self._run + 1} of {self._runs}, {self.text}"
+        if self._stream.isatty():
+            self._draw(share)
+        else:
+            self._write(share)
+
+    def _draw(self, share: float) -> None:
+        if self._bar is None:
+            self._bar = _rich_bar(self._stream)
+            self._task = self._bar.add_task("", total=1.0)
+            self._bar.start()
+        if self._task is not None:
+            self._bar.update(self._task, completed=share, description=f"simulated {self.text}")
+
+    def _write(self, share: float) -> None:
+        elapsed_s = time.monotonic() - self._begin_s
+        if elapsed_s < self._next_line_s or not share > 0.0:
+            return
+        self._next_line_s = elapsed_s + LINE_EVERY_S
+        left_s = elapsed_s * (1.0 - share) / share
+        self._stream.write(
+            f"simulated {self.text} ({100.0 * share:.0f} %), about {left_s:.0f} s left\n"
+        )
+        self._stream.flush()
+
+
+def _rich_bar(stream: TextIO) -> RichProgress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=Console(file=stream),
+        transient=True,
+    )

@@ -1,0 +1,391 @@
+"""The draft of a plan: what components tell one another and the planner before it is frozen.
+
+Components do not import each other. They meet here, by name: a site publishes its places, access
+lines and devices, a gateway its instances, a connection joins them with links. The planner then
+finds the ways between two places in this graph and turns each into a route of the plan.
+
+    place     where traffic starts and ends: a site, a VNet
+    point     what lies between places and is passed: a device, a gateway instance
+    link      joins two of them and has a row of hops in each direction
+    offer     "at this place, that prefix is reachable over this connection"
+
+The direction of a link, and of every hop, is `forward` from the customer's side to the platform's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from simulator.base import quantiles
+from simulator.base.errors import CrosspremError, ExitCode
+from simulator.catalog import Catalog, Default
+from simulator.plan import FORWARD, RETURN, Direction, Encapsulation, Meter, PlanBuilder, Process
+
+Prefix: TypeAlias = ipaddress.IPv4Network
+
+DIRECTIONS: Final[tuple[Direction, ...]] = (FORWARD, RETURN)
+OPPOSITE: Final[Mapping[Direction, Direction]] = {FORWARD: RETURN, RETURN: FORWARD}
+SCENARIO: Final = "scenario"
+"""Source of a ceiling whose value the scenario gives."""
+
+
+class NoRouteError(CrosspremError):
+    """A stream has no way from one of its ends to the other."""
+
+    exit_code = ExitCode.INVALID_SCENARIO
+
+
+def drawn(default: Default, share: float) -> float:
+    """A value of a default of the catalogue for a uniform random share, by its distribution."""
+    low = default.value if default.min is None else default.min
+    high = default.value if default.max is None else default.max
+    match default.distribution:
+        case "triangular":
+            return quantiles.triangular(share, low, default.value, high)
+        case "uniform":
+            return quantiles.uniform(share, low, high)
+        case "exponential":
+            return quantiles.exponential(share, default.value)
+        case _:
+            return default.value
+
+
+class Stage(IntEnum):
+    """When a component adds its rows: those of a later stage build on those of earlier ones."""
+
+    PLACES = 0
+    PATHS = 1
+    GATEWAYS = 2
+    CONNECTIONS = 3
+
+
+# ---------------------------------------------------------------------------------------------
+# Ceilings
+# ---------------------------------------------------------------------------------------------
+
+
+class CeilingKind(IntEnum):
+    """What sort of limit a ceiling is; `explain` lists them in this order."""
+
+    FLOW = 0
+    TUNNEL = 1
+    GATEWAY = 2
+    PATH = 3
+    ACCESS = 4
+    DEVICE = 5
+    SITE = 6
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """One limit of a hop, with where its value comes from.
+
+    Exactly one of `rate_bps`, `packets_per_s`, `flows_count` and `loss_ratio` is set.
+    """
+
+    kind: CeilingKind
+    label: str
+    source: str
+    rate_bps: float | None = None
+    packets_per_s: float | None = None
+    flows_count: float | None = None
+    loss_ratio: float | None = None
+    """Random loss: no rate by itself, but it bounds what TCP reaches."""
+    meter: Meter = "wire"
+
+
+# ---------------------------------------------------------------------------------------------
+# Hops on the way, and how packets look there
+# ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wrap:
+    """How packets are encapsulated at a hop, and what happens to those that do not fit.
+
+    wire = `fixed_bytes` + align(inner + `trailer_bytes`). The largest inner packet that passes
+    whole has `fit_bytes`.
+    """
+
+    fixed_bytes: int
+    trailer_bytes: int
+    align_bytes: int
+    fit_bytes: int
+    mtu_bytes: int
+    """MTU of the outer path, to which fragments are cut."""
+    fragments: Literal["never", "unless-df", "always"] = "never"
+    """Whether the sender of the outer packet cuts it: never, unless the inner packet says
+    "do not fragment", or in spite of it."""
+
+    def outer_bytes(self, inner_bytes: int) -> int:
+        """The outer packet before any cut."""
+        inside = inner_bytes + self.trailer_bytes
+        return self.fixed_bytes + -(-inside // self.align_bytes) * self.align_bytes
+
+    def encapsulation(self, *, do_not_fragment: bool) -> Encapsulation:
+        """The same for the plan, for packets that have the DF bit set or not."""
+        may_fragment = self.cuts(do_not_fragment=do_not_fragment)
+        return Encapsulation(
+            fixed_bytes=self.fixed_bytes,
+            trailer_bytes=self.trailer_bytes,
+            align_bytes=self.align_bytes,
+            mtu_bytes=self.mtu_bytes if may_fragment else self.outer_bytes(self.fit_bytes),
+            may_fragment=may_fragment,
+        )
+
+    def cuts(self, *, do_not_fragment: bool) -> bool:
+        """Whether packets that do not fit are cut into fragments."""
+        return self.fragments == "always" or (self.fragments == "unless-df" and not do_not_fragment)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A hop that a link or point makes packets pass."""
+
+    hop_idx: int
+    wrap: Wrap | None = None
+    """Encapsulation there; None is plain."""
+    is_in_tunnel: bool = False
+    """Encapsulated as at the tunnel beside it, whichever that is on the way."""
+
+
+@dataclass(frozen=True)
+class PacketLimit:
+    """What a way allows in packet size, for traffic that adapts to it."""
+
+    fit_bytes: int
+    """Largest inner packet that passes whole."""
+    mss_clamp_bytes: int | None
+    is_told: bool
+    """Whether a sender hears of packets that do not fit (path MTU discovery works)."""
+    cuts_df: bool
+    """Whether packets with DF that do not fit are cut all the same."""
+
+
+Passes: TypeAlias = Mapping[Direction, tuple[Pass, ...]]
+"""The hops that packets pass, in order, by direction."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is passed between places: a device, a gateway instance."""
+
+    name: str
+    passes: Passes
+
+
+@dataclass(frozen=True)
+class Place(Point):
+    """Where traffic starts and ends: a site, a VNet. Packets that leave or arrive pass its hops."""
+
+    prefixes: tuple[Prefix, ...] = ()
+    region: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """Joins two places or points; `a` is on the customer's side."""
+
+    name: str
+    a: str
+    b: str
+    passes: Passes
+    connection: str = ""
+    """Connection that the link belongs to; empty for the inside of a site or VNet."""
+    limits: Mapping[Direction, PacketLimit] = field(default_factory=dict)
+    usable_if: Mapping[Direction, tuple[str, ...]] = field(default_factory=dict)
+    """States that must not be down for the sending end to route over the link."""
+
+
+class RouteKind(IntEnum):
+    """How a prefix was learnt: at equal prefixes the lower kind wins."""
+
+    VPN = 3
+
+
+@dataclass(frozen=True)
+class Offer:
+    """At place `at`, `prefix` of place `to` is reachable over a connection."""
+
+    at: str
+    to: str
+    prefix: Prefix
+    connection: str
+    kind: RouteKind
+    how: Literal["static", "bgp"]
+
+
+# ---------------------------------------------------------------------------------------------
+# What sites and gateways publish for connections
+# ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AccessLine:
+    """An access line of a site: its two hops and what the way beyond them needs to know."""
+
+    name: str
+    """For example `lyon.isp`; also the name of its state and signal."""
+    site: str
+    provider: str
+    up: int
+    down: int
+    delay_s: float
+    jitter_s_p95: float
+    loss_ratio: float
+    near: str | None
+    """Region near the site, else its coordinates hold."""
+    latitude_deg: float
+    longitude_deg: float
+
+
+@dataclass(frozen=True)
+class VpnDevice:
+    """An on-premises VPN device."""
+
+    name: str
+    """Name of its point, for example `lyon.edge`."""
+    site: str
+    model: str
+    line: AccessLine
+    behind_nat: bool
+    announces: tuple[Prefix, ...]
+    """What it announces by BGP, or what is configured at the gateway as the site's prefixes."""
+
+
+@dataclass(frozen=True)
+class GatewayInstance:
+    """An instance of a VPN gateway that ends tunnels."""
+
+    name: str
+    """Name of its point, state and signal, for example `hub-vpn.instance-0`."""
+    gateway: str
+    vnet: str
+    sku: str
+    generation: int | None
+    direction: Literal["each", "shared"]
+    meter: Meter
+    buffer_s: float
+    latency_s_p50: float
+
+
+@dataclass(frozen=True)
+class TunnelNote:
+    """A tunnel as `explain` and later stages show it."""
+
+    name: str
+    connection: str
+    gateway: str
+    instance: str
+    sku: str
+    generation: int | None
+    encryption: str
+    integrity: str
+    behind_nat: bool
+    path_mtu_bytes: int
+
+
+class InternetWay(NamedTuple):
+    """The public internet between an access line and a region: its hops and its delay."""
+
+    up: int
+    down: int
+    one_way_s: float
+
+
+# ---------------------------------------------------------------------------------------------
+# The draft
+# ---------------------------------------------------------------------------------------------
+
+
+class Draft:
+    """Collects what components add; hops go straight into the `PlanBuilder`."""
+
+    def __init__(self, builder: PlanBuilder, catalog: Catalog) -> None:
+        self.builder = builder
+        self.catalog = catalog
+        self.points: dict[str, Point] = {}
+        self.links: list[Link] = []
+        self.offers: list[Offer] = []
+        self.tunnels: list[TunnelNote] = []
+        self.ceilings: dict[int, tuple[Ceiling, ...]] = {}
+        self.delay_s: dict[int, float] = {}
+        """Median delay of each hop without load."""
+        self.lines: dict[str, AccessLine] = {}
+        self.devices: dict[str, dict[str, VpnDevice]] = {}
+        """By site, then by the device's name in the scenario."""
+        self.instances: dict[str, tuple[GatewayInstance, ...]] = {}
+        """By gateway: the instances that end tunnels."""
+        self.internet: Callable[[AccessLine, Place], InternetWay] = _no_internet
+        """How to reach a region from an access line; the component `path` provides it."""
+        self.measured_paths: dict[tuple[str, str, str | None], Any] = {}
+        """Paths of the scenario by site, VNet and provider (None: all of them)."""
+        self.ways: dict[str, InternetWay] = {}
+        """Ways over the internet by name: made when first used."""
+        self.shared_hops: dict[str, int] = {}
+        """Hops that several connections may use, by name: made when first used."""
+        self.counts: dict[str, int] = {}
+
+    def number(self, of: str) -> int:
+        """The next number, from 0, of things that are counted under one name."""
+        number = self.counts.get(of, 0)
+        self.counts[of] = number + 1
+        return number
+
+    def add_point(self, point: Point) -> None:
+        """Add a point or place."""
+        self.points[point.name] = point
+
+    def place(self, name: str) -> Place:
+        """The place of this name."""
+        place = self.points[name]
+        if not isinstance(place, Place):
+            raise TypeError(f"'{name}' is passed by traffic, it does not start or end there")
+        return place
+
+    def add_link(self, link: Link) -> None:
+        """Add a link; both its ends must exist."""
+        for end in (link.a, link.b):
+            if end not in self.points:
+                raise ValueError(f"link {link.name}: its end '{end}' does not exist")
+        self.links.append(link)
+
+    def server(
+        self, name: str, direction: Direction, ceilings: Sequence[Ceiling] = (), **args: Any
+    ) -> int:
+        """Add a server hop (see `PlanBuilder.server`) with the ceilings that it stands for."""
+        hop_idx = self.builder.server(name, direction, **args)
+        self.ceilings[hop_idx] = tuple(ceilings)
+        self.delay_s[hop_idx] = args.get("delay_s", 0.0)
+        return hop_idx
+
+    def servers(
+        self, name: str, *, is_shared: bool, ceilings: Sequence[Ceiling] = (), **args: Any
+    ) -> dict[Direction, int]:
+        """Add a server for each direction, or one that both share; returns them by direction."""
+        forward = self.server(name, FORWARD, ceilings, **args)
+        back = forward if is_shared else self.server(name, RETURN, ceilings, **args)
+        return {FORWARD: forward, RETURN: back}
+
+    def path(
+        self, name: str, direction: Direction, ceilings: Sequence[Ceiling] = (), **args: Any
+    ) -> int:
+        """Add a path hop (see `PlanBuilder.path`) with the ceilings that it stands for."""
+        hop_idx = self.builder.path(name, direction, **args)
+        self.ceilings[hop_idx] = tuple(ceilings)
+        jitter_s = args.get("jitter_quantiles_s")
+        middle_s = 0.0 if jitter_s is None else float(jitter_s[len(jitter_s) // 2])
+        self.delay_s[hop_idx] = args["delay_s"] + middle_s
+        return hop_idx
+
+    def process(self, name: str, process: Process) -> None:
+        """Add a control process."""
+        self.builder.process(name, process)
+
+
+def _no_internet(line: AccessLine, place: Place) -> InternetWay:
+    raise ValueError(f"no component provides the internet between {line.name} and {place.name}")

@@ -1,0 +1,14 @@
+"""Faults, one file each; a fault is one entry of a scenario's `faults`."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from simulator.base.registry import Registry
+from simulator.faults import instance_failure, internet_outage, tunnel_down
+
+#: Kind of fault -> its module, with `Schema` and how it strikes.
+FAULTS: Registry[ModuleType] = Registry("kind of fault")
+FAULTS.add("internet-outage", internet_outage)
+FAULTS.add("tunnel-down", tunnel_down)
+FAULTS.add("gateway-instance-failure", instance_failure)

@@ -1,0 +1,40 @@
+"""Internet outage: an access line of a site is dead in both directions."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+from pydantic import Field
+
+from simulator.base import fields
+from simulator.base.fields import Name
+from simulator.draft import Draft
+from simulator.states import DOWN, strike
+
+
+class InternetOutage(fields.FaultSchema):
+    """One provider's line of a site carries nothing."""
+
+    kind: Literal["internet-outage"] = Field(description="kind of fault")
+    site: Name = Field(description="site that is cut off")
+    internet: Name = Field(description="provider whose line is dead")
+
+
+Schema = InternetOutage
+
+
+def plan_rows(name: str, outage: InternetOutage, draft: Draft) -> None:
+    """Add the fault: both directions of the access line stop."""
+    line = draft.lines[f"{outage.site}.{outage.internet}"]
+    process = partial(
+        strike,
+        kind=outage.kind,
+        subject=line.name,
+        state=line.name,
+        value=DOWN,
+        at_s=outage.at,
+        end_s=outage.end_s,
+        hops=(line.up, line.down),
+    )
+    draft.process(f"fault {name}", process)

@@ -1,0 +1,1 @@
+"""IPsec as several components need it: what a tunnel adds to a plan, and how it lives."""

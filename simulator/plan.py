@@ -1,0 +1,691 @@
+"""The plan of a run: integer ids and arrays, no unit text and no references by name.
+
+`PlanBuilder` is the one way to make a plan: the planner drives it from a scenario, tests and
+benchmarks by hand (`Plan.from_hops` for the simplest networks). It takes SI floats with names and
+turns them into the records of `kernels.layout`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from kernels import layout
+from simulator.base.keys import random_key
+from simulator.base.units import BITS_PER_BYTE
+
+PS_PER_S: Final = 1_000_000_000_000
+FORWARD: Final = "forward"
+RETURN: Final = "return"
+Direction = Literal["forward", "return"]
+Meter = Literal["inner-ip", "wire"]
+
+UNLIMITED_SEGMENTS: Final = 1 << 32
+"""A TCP flow with this many segments to send has no end."""
+JITTER_QUANTILES: Final = 4097
+"""Entries of one row of the table of jitter quantiles: probabilities 0, 1/4096, ... 1."""
+
+Process = Callable[[Any], Generator[Any, Any, None]]
+"""A control process: called with the world, it returns the generator that SimPy runs."""
+
+
+def to_ps(time_s: float) -> int:
+    """Seconds to integer picoseconds, rounded to the nearest."""
+    return round(time_s * PS_PER_S)
+
+
+@dataclass(frozen=True)
+class HopInfo:
+    """What a hop is called; its numbers are the row of `Plan.hop` with the same index."""
+
+    name: str
+    direction: Direction
+    kind: Literal["server", "path"]
+    rate_bps: float
+    """Nominal rate of a server for large packets, bits/s; infinity for a path."""
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """One row of `traffic:` (or one group of clients)."""
+
+    name: str
+    kind: str
+    from_name: str
+    to_name: str
+
+
+@dataclass(frozen=True)
+class DirectionInfo:
+    """One stream in one direction: the unit of all counters."""
+
+    stream_idx: int
+    direction: Direction
+
+
+@dataclass(frozen=True)
+class Encapsulation:
+    """How inner IP packets look on the wire: `fixed + align(inner + trailer)` bytes."""
+
+    fixed_bytes: int = 0
+    trailer_bytes: int = 0
+    align_bytes: int = 1
+    mtu_bytes: int = 0
+    """Largest outer packet, 0 = no limit."""
+    may_fragment: bool = False
+    """A packet that does not fit is fragmented; otherwise it is dropped (mtu_exceeded)."""
+
+
+PLAIN: Final = Encapsulation()
+
+
+@dataclass(frozen=True)
+class Route:
+    """A row of hops for one stream and direction, with the encapsulation at each."""
+
+    direction_idx: int
+    hop_idx: tuple[int, ...]
+    encapsulation: tuple[Encapsulation, ...]
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class SourcePlan:
+    """An open-loop source: its record and the routes it may take (the first one to begin with)."""
+
+    record: np.void
+    routes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TcpFlowPlan:
+    """One closed-loop flow; data on `data_routes`, ACKs on `ack_routes` (pairs by position)."""
+
+    stream_idx: int
+    data_flow: int
+    ack_flow: int
+    data_routes: tuple[int, ...]
+    ack_routes: tuple[int, ...]
+    options: Mapping[str, Any]
+    """Switches of the stack: arguments of `kernels.tcp.TcpOptions`."""
+    settings: Mapping[str, int]
+    """Sizes and times: arguments of `kernels.tcp.init_flow`."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run needs. Frozen: the data plane works on copies of the arrays."""
+
+    scenario: str
+    seed: int
+    replicate: int
+    horizon_ps: int
+    warm_up_ps: int
+    time_bin_ps: int
+    hops: tuple[HopInfo, ...]
+    hop: npt.NDArray[Any]
+    """`kernels.layout.HOP` records, one for each of `hops`."""
+    jitter_table: npt.NDArray[np.int64]
+    """int64[rows, JITTER_QUANTILES], picoseconds."""
+    streams: tuple[StreamInfo, ...]
+    directions: tuple[DirectionInfo, ...]
+    routes: tuple[Route, ...]
+    sources: tuple[SourcePlan, ...]
+    tcp_flows: tuple[TcpFlowPlan, ...]
+    size: npt.NDArray[Any]
+    """`kernels.layout.SIZE` records: alias tables of packet sizes."""
+    flow_key: npt.NDArray[np.uint64]
+    """uint64[flows]: random key of each flow, hashed from names."""
+    max_packet_bytes: int
+    processes: tuple[tuple[str, Process], ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    """What later stages show: warnings, tunnels and their state names, notes."""
+
+    @classmethod
+    def from_hops(
+        cls,
+        hops: Sequence[Mapping[str, Any]],
+        streams: Sequence[Mapping[str, Any]],
+        *,
+        horizon_s: float,
+        time_bin_s: float = 1.0,
+        warm_up_s: float = 0.0,
+        seed: int = 1,
+        replicate: int = 0,
+    ) -> Plan:
+        """Build a plan by hand: `hops` are arguments of `PlanBuilder.server` or `.path`.
+
+        Each hop is a mapping with `name` and either `kind: "path"` or server arguments. Each
+        stream is a mapping with `name`, `kind` ("poisson", "constant" or "tcp"), `route` (names of
+        hops), `ack_route` for TCP, and the arguments of the builder's method of that kind.
+        """
+        builder = PlanBuilder(
+            scenario="by-hand",
+            seed=seed,
+            replicate=replicate,
+            horizon_s=horizon_s,
+            time_bin_s=time_bin_s,
+            warm_up_s=warm_up_s,
+        )
+        idx: dict[str, int] = {}
+        for row in hops:
+            args = dict(row)
+            add = builder.path if args.pop("kind", "server") == "path" else builder.server
+            idx[args["name"]] = add(**args)
+        for row in streams:
+            args = dict(row)
+            kind = args.pop("kind", "poisson")
+            route = [idx[name] for name in args.pop("route")]
+            ack_route = [idx[name] for name in args.pop("ack_route", ())]
+            stream = builder.stream(args.pop("name"), kind, "a", "b")
+            forward = builder.route(stream, FORWARD, route)
+            if kind == "tcp":
+                builder.tcp(stream, [forward], [builder.route(stream, RETURN, ack_route)], **args)
+            else:
+                getattr(builder, kind)(stream, FORWARD, [forward], **args)
+        return builder.build()
+
+    def key(self, *names: str) -> int:
+        """Random key of this run for a thing with these names (uint64 as int)."""
+        return random_key(self.seed, self.replicate, *names)
+
+    def describe(self) -> str:
+        """What was understood, as text: hops with their numbers, routes, streams."""
+        lines = [
+            f"{self.scenario}: {self.horizon_ps / PS_PER_S:g} s, seed {self.seed}, "
+            f"{len(self.hops)} hops, {len(self.streams)} streams, {len(self.routes)} routes"
+        ]
+        for info, row in zip(self.hops, self.hop, strict=True):
+            numbers = (
+                f"{info.rate_bps:.6g} bit/s, at most {1e12 / max(row['min_service_ps'], 1):.6g} packets/s"
+                if info.kind == "server"
+                else f"delay {row['delay_ps'] / PS_PER_S:.6g} s"
+            )
+            lines.append(f"  hop {info.name} ({info.direction}): {numbers}")
+        for route in self.routes:
+            where = self.directions[route.direction_idx]
+            names = " > ".join(self.hops[h].name for h in route.hop_idx)
+            lines.append(f"  {self.streams[where.stream_idx].name} {where.direction}: {names}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class GilbertElliott:
+    """Two-state loss: mean stays in seconds, loss ratios in each state."""
+
+    good_mean_s: float
+    bad_mean_s: float
+    good_loss_ratio: float
+    bad_loss_ratio: float
+
+
+class PlanBuilder:
+    """Collects hops, routes and traffic by name, then `build()`s the frozen plan.
+
+    Streams are numbered in order of name and flows within them, whatever the order of the calls.
+    """
+
+    def __init__(
+        self,
+        *,
+        scenario: str,
+        seed: int,
+        horizon_s: float,
+        time_bin_s: float,
+        warm_up_s: float = 0.0,
+        replicate: int = 0,
+    ) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.replicate = replicate
+        self.horizon_ps = to_ps(horizon_s)
+        self.time_bin_ps = to_ps(time_bin_s)
+        self.warm_up_ps = to_ps(warm_up_s)
+        self._hops: list[HopInfo] = []
+        self._rows: list[np.void] = []
+        self._jitter: list[npt.NDArray[np.int64]] = []
+        self._streams: list[StreamInfo] = []
+        self._directions: list[DirectionInfo] = []
+        self._routes: list[Route] = []
+        self._sources: list[tuple[int, Direction, np.void, tuple[int, ...]]] = []
+        self._sizes: list[npt.NDArray[Any]] = []
+        self._tcp: list[
+            tuple[int, tuple[int, ...], tuple[int, ...], dict[str, Any], dict[str, int]]
+        ] = []
+        self._processes: list[tuple[str, Process]] = []
+        self._max_packet_bytes = 0
+        self.meta: dict[str, Any] = {}
+
+    def key(self, *names: str) -> int:
+        """Random key of this run for a thing with these names (uint64 as int)."""
+        return random_key(self.seed, self.replicate, *names)
+
+    # ---- hops ------------------------------------------------------------------------------
+
+    def _new_hop(self, info: HopInfo) -> np.void:
+        if any(h.name == info.name and h.direction == info.direction for h in self._hops):
+            raise ValueError(f"hop {info.name} ({info.direction}) exists already")
+        row = np.zeros(1, layout.HOP)[0]
+        row["kind"] = layout.SERVER if info.kind == "server" else layout.PATH
+        row["is_up"] = 1
+        row["buffer_bytes"] = layout.UNLIMITED
+        row["max_wait_ps"] = layout.UNLIMITED
+        self._hops.append(info)
+        self._rows.append(row)
+        return row
+
+    def server(
+        self,
+        name: str,
+        direction: Direction = FORWARD,
+        *,
+        rate_bps: float | None = None,
+        packets_per_s: float | None = None,
+        per_packet_s: float = 0.0,
+        per_byte_s: float | None = None,
+        buffer_bytes: float | None = None,
+        buffer_s: float | None = None,
+        policer_burst_s: float | None = None,
+        delay_s: float = 0.0,
+        meter: Meter = "wire",
+    ) -> int:
+        """Add a hop with a finite rate; returns its index.
+
+        service = max(1 / packets_per_s, per_packet_s + per_byte_s * bytes), with
+        per_byte_s = 8 / rate_bps where only a rate is given. `buffer_bytes` limits the queue with
+        the packet in service; `buffer_s` limits the wait; `policer_burst_s` drops what a token
+        bucket of that depth (at the rate) does not hold and delays nothing.
+        """
+        if per_byte_s is None:
+            per_byte_s = 0.0 if rate_bps is None else BITS_PER_BYTE / rate_bps
+        nominal_bps = BITS_PER_BYTE / per_byte_s if per_byte_s > 0 else np.inf
+        row = self._new_hop(HopInfo(name, direction, "server", nominal_bps))
+        row["per_packet_ps"] = to_ps(per_packet_s)
+        row["per_byte"] = round(per_byte_s * PS_PER_S * (1 << layout.PER_BYTE_SHIFT))
+        row["min_service_ps"] = 0 if packets_per_s is None else to_ps(1.0 / packets_per_s)
+        row["delay_ps"] = to_ps(delay_s)
+        row["meter_shift"] = layout.METER_WIRE if meter == "wire" else layout.METER_INNER
+        if buffer_bytes is not None:
+            row["buffer_bytes"] = round(buffer_bytes)
+        if buffer_s is not None:
+            row["max_wait_ps"] = to_ps(buffer_s)
+        if policer_burst_s is not None:
+            row["max_wait_ps"] = to_ps(policer_burst_s)
+            row["is_policer"] = 1
+        return len(self._hops) - 1
+
+    def path(
+        self,
+        name: str,
+        direction: Direction = FORWARD,
+        *,
+        delay_s: float,
+        loss_ratio: float = 0.0,
+        loss: GilbertElliott | None = None,
+        jitter_quantiles_s: npt.ArrayLike | None = None,
+        jitter_interval_s: float = 0.0,
+        may_reorder: bool = False,
+    ) -> int:
+        """Add a pure delay with loss and jitter; returns its index.
+
+        `jitter_quantiles_s` are quantiles of the additional delay at equal steps of probability
+        from 0 to 1 (any number of them; interpolated), drawn once in each interval.
+        """
+        row = self._new_hop(HopInfo(name, direction, "path", np.inf))
+        row["delay_ps"] = to_ps(delay_s)
+        row["loss_key"] = self.key(name, direction, "loss")
+        row["jitter_key"] = self.key(name, direction, "jitter")
+        row["may_reorder"] = int(may_reorder)
+        if loss is None:
+            row["loss_threshold"] = threshold(loss_ratio)
+        else:
+            row["loss_threshold"] = threshold(loss.good_loss_ratio)
+            row["bad_loss_threshold"] = threshold(loss.bad_loss_ratio)
+            row["good_mean_ps"] = to_ps(loss.good_mean_s)
+            row["bad_mean_ps"] = to_ps(loss.bad_mean_s)
+        if jitter_quantiles_s is not None:
+            row["jitter_row"] = len(self._jitter)
+            row["jitter_interval_ps"] = to_ps(jitter_interval_s)
+            values_s = np.asarray(jitter_quantiles_s, np.float64)
+            at = np.linspace(0.0, len(values_s) - 1.0, JITTER_QUANTILES)
+            fine_s = np.interp(at, np.arange(len(values_s)), values_s)
+            self._jitter.append(np.round(fine_s * PS_PER_S).astype(np.int64))
+        return len(self._hops) - 1
+
+    # ---- streams and routes ----------------------------------------------------------------
+
+    def stream(self, name: str, kind: str, from_name: str, to_name: str) -> int:
+        """Add a stream; returns its provisional index (used in the calls below)."""
+        if any(s.name == name for s in self._streams):
+            raise ValueError(f"stream {name} exists already")
+        self._streams.append(StreamInfo(name, kind, from_name, to_name))
+        return len(self._streams) - 1
+
+    def _direction(self, stream: int, direction: Direction) -> int:
+        info = DirectionInfo(stream, direction)
+        if info not in self._directions:
+            self._directions.append(info)
+        return self._directions.index(info)
+
+    def route(
+        self,
+        stream: int,
+        direction: Direction,
+        hop_idx: Sequence[int],
+        encapsulation: Sequence[Encapsulation] | None = None,
+        name: str = "",
+    ) -> int:
+        """Add a route of a stream and direction; returns its index."""
+        if not hop_idx:
+            raise ValueError(f"a route of {self._streams[stream].name} has no hop")
+        if len(set(hop_idx)) != len(hop_idx):
+            names = ", ".join(self._hops[h].name for h in hop_idx)
+            raise ValueError(f"a route visits a hop twice: {names}")
+        around = tuple(encapsulation) if encapsulation is not None else (PLAIN,) * len(hop_idx)
+        where = self._direction(stream, direction)
+        self._routes.append(Route(where, tuple(hop_idx), around, name))
+        return len(self._routes) - 1
+
+    # ---- traffic ---------------------------------------------------------------------------
+
+    def _size_table(
+        self, sizes_bytes: Sequence[int], weights: Sequence[float] | None
+    ) -> tuple[int, int, float]:
+        """Append an alias table; returns its begin, its length and the mean size."""
+        table = alias_table(sizes_bytes, weights)
+        begin = sum(len(t) for t in self._sizes)
+        self._sizes.append(table)
+        self._max_packet_bytes = max(self._max_packet_bytes, *map(int, sizes_bytes))
+        share = np.asarray(weights if weights is not None else [1.0] * len(sizes_bytes), float)
+        return begin, len(table), float(np.dot(share / share.sum(), sizes_bytes))
+
+    def _source(
+        self,
+        kind: int,
+        stream: int,
+        direction: Direction,
+        routes: Sequence[int],
+        *,
+        sizes_bytes: Sequence[int],
+        weights: Sequence[float] | None,
+        rate_bps: float | None,
+        packets_per_s: float | None,
+        start_s: float,
+        stop_s: float | None,
+        header_bytes: int,
+        label: str,
+        phase: Literal["random", "exact"],
+    ) -> np.void:
+        begin, count, mean_bytes = self._size_table(sizes_bytes, weights)
+        if packets_per_s is None:
+            if rate_bps is None:
+                raise ValueError("a source needs rate_bps or packets_per_s")
+            packets_per_s = rate_bps / (BITS_PER_BYTE * mean_bytes)
+        if not packets_per_s > 0:
+            raise ValueError(f"a source sends {packets_per_s} packets/s: it must be above 0")
+        names = (self._streams[stream].name, direction, label)
+        row = np.zeros(1, layout.SOURCE)[0]
+        row["kind"] = kind
+        row["size_begin"], row["size_count"] = begin, count
+        row["is_fixed_size"] = int(count == 1)
+        row["gap_key"] = self.key(*names, "gap")
+        row["size_key"] = self.key(*names, "size")
+        row["stay_key"] = self.key(*names, "stay")
+        row["mean_gap_ps"] = PS_PER_S / packets_per_s
+        row["stop_ps"] = layout.NEVER_PS if stop_s is None else to_ps(stop_s)
+        row["header_bytes"] = header_bytes
+        row["stay_until_ps"] = layout.NEVER_PS
+        row["next_ps"] = to_ps(start_s)
+        if kind == layout.POISSON:
+            row["next_ps"] += int(-np.log(unit(self.key(*names, "first"))) * row["mean_gap_ps"])
+        elif phase == "random":
+            row["next_ps"] += int(unit(self.key(*names, "first")) * row["mean_gap_ps"])
+        self._sources.append((stream, direction, row, tuple(routes)))
+        return row
+
+    def poisson(
+        self,
+        stream: int,
+        direction: Direction,
+        routes: Sequence[int],
+        *,
+        sizes_bytes: Sequence[int],
+        weights: Sequence[float] | None = None,
+        rate_bps: float | None = None,
+        packets_per_s: float | None = None,
+        start_s: float = 0.0,
+        stop_s: float | None = None,
+        header_bytes: int = 0,
+        label: str = "0",
+    ) -> None:
+        """Poisson arrivals of packets; rate in inner IP bits/s, or packets/s."""
+        self._source(
+            layout.POISSON,
+            stream,
+            direction,
+            routes,
+            sizes_bytes=sizes_bytes,
+            weights=weights,
+            rate_bps=rate_bps,
+            packets_per_s=packets_per_s,
+            start_s=start_s,
+            stop_s=stop_s,
+            header_bytes=header_bytes,
+            label=label,
+            phase="random",
+        )
+
+    def constant(
+        self,
+        stream: int,
+        direction: Direction,
+        routes: Sequence[int],
+        *,
+        sizes_bytes: Sequence[int],
+        weights: Sequence[float] | None = None,
+        rate_bps: float | None = None,
+        packets_per_s: float | None = None,
+        start_s: float = 0.0,
+        stop_s: float | None = None,
+        header_bytes: int = 0,
+        on_mean_s: float = 0.0,
+        off_mean_s: float = 0.0,
+        phase: Literal["random", "exact"] = "random",
+        label: str = "0",
+    ) -> None:
+        """Packets at equal distances; with `on_mean_s` only in exponential talk spurts."""
+        row = self._source(
+            layout.CONSTANT,
+            stream,
+            direction,
+            routes,
+            sizes_bytes=sizes_bytes,
+            weights=weights,
+            rate_bps=rate_bps,
+            packets_per_s=packets_per_s,
+            start_s=start_s,
+            stop_s=stop_s,
+            header_bytes=header_bytes,
+            label=label,
+            phase=phase,
+        )
+        if on_mean_s > 0 and off_mean_s > 0:
+            row["on_mean_ps"] = on_mean_s * PS_PER_S
+            row["off_mean_ps"] = off_mean_s * PS_PER_S
+            first = -np.log(unit(self.key(self._streams[stream].name, direction, label, "stay")))
+            row["stay_until_ps"] = row["next_ps"] + int(first * row["on_mean_ps"])
+
+    def tcp(
+        self,
+        stream: int,
+        data_routes: Sequence[int],
+        ack_routes: Sequence[int],
+        *,
+        flows: int = 1,
+        segment_bytes: int,
+        mss_bytes: int,
+        ack_bytes: int,
+        window_bytes: float,
+        size_bytes: float | None = None,
+        start_s: float = 0.0,
+        stop_s: float | None = None,
+        stagger_s: float = 0.0,
+        handshake_rtt_s: float = 0.0,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Closed-loop bulk transfers.
+
+        `segment_bytes` and `ack_bytes` are inner IP bytes of a full data packet and of an ACK,
+        `mss_bytes` the payload of a segment, `window_bytes` the receive window in payload bytes,
+        `size_bytes` the payload to send (without: no end). Flow i starts at
+        start_s + i * stagger_s. `options` are switches of `kernels.tcp.TcpOptions`.
+        """
+        self._max_packet_bytes = max(self._max_packet_bytes, segment_bytes, ack_bytes)
+        size_segments = (
+            UNLIMITED_SEGMENTS if size_bytes is None else max(1, -int(-size_bytes // mss_bytes))
+        )
+        for i in range(flows):
+            settings = {
+                "start_ps": to_ps(start_s + i * stagger_s),
+                "stop_ps": layout.NEVER_PS if stop_s is None else to_ps(stop_s),
+                "size_segments": size_segments,
+                "mss_bytes": mss_bytes,
+                "segment_bytes": segment_bytes,
+                "ack_bytes": ack_bytes,
+                "rwnd_segments": max(1, int(window_bytes // mss_bytes)),
+                "handshake_rtt_ps": to_ps(handshake_rtt_s),
+            }
+            self._tcp.append(
+                (stream, tuple(data_routes), tuple(ack_routes), dict(options or {}), settings)
+            )
+
+    def process(self, name: str, process: Process) -> None:
+        """Add a control process; the engine starts them in order of name."""
+        self._processes.append((name, process))
+
+    # ---- build -----------------------------------------------------------------------------
+
+    def build(self) -> Plan:
+        """Number streams in order of name, flows within them, and freeze."""
+        order = sorted(range(len(self._streams)), key=lambda s: self._streams[s].name)
+        rank = {old: new for new, old in enumerate(order)}
+        turn = {FORWARD: 0, RETURN: 1}
+        place = sorted(
+            range(len(self._directions)),
+            key=lambda d: (
+                rank[self._directions[d].stream_idx],
+                turn[self._directions[d].direction],
+            ),
+        )
+        new_direction = {old: new for new, old in enumerate(place)}
+        directions = tuple(
+            replace(self._directions[d], stream_idx=rank[self._directions[d].stream_idx])
+            for d in place
+        )
+        routes = tuple(
+            replace(r, direction_idx=new_direction[r.direction_idx]) for r in self._routes
+        )
+        sources, tcp_flows, keys = self._number_flows(rank, routes)
+        return Plan(
+            scenario=self.scenario,
+            seed=self.seed,
+            replicate=self.replicate,
+            horizon_ps=self.horizon_ps,
+            warm_up_ps=self.warm_up_ps,
+            time_bin_ps=self.time_bin_ps,
+            hops=tuple(self._hops),
+            hop=np.array(self._rows, layout.HOP) if self._rows else np.zeros(0, layout.HOP),
+            jitter_table=(
+                np.array(self._jitter, np.int64)
+                if self._jitter
+                else np.zeros((1, JITTER_QUANTILES), np.int64)
+            ),
+            streams=tuple(self._streams[s] for s in order),
+            directions=directions,
+            routes=routes,
+            sources=sources,
+            tcp_flows=tcp_flows,
+            size=np.concatenate(self._sizes) if self._sizes else np.zeros(1, layout.SIZE),
+            flow_key=np.array(keys, np.uint64),
+            max_packet_bytes=self._max_packet_bytes,
+            processes=tuple(sorted(self._processes, key=lambda p: p[0])),
+            meta=dict(self.meta),
+        )
+
+    def _number_flows(
+        self, rank: Mapping[int, int], routes: Sequence[Route]
+    ) -> tuple[tuple[SourcePlan, ...], tuple[TcpFlowPlan, ...], list[int]]:
+        """Give each source and each TCP flow (data and ACKs apart) its number and random key."""
+        turn = {FORWARD: 0, RETURN: 1}
+        items: list[tuple[int, int, int, Any]] = [
+            (rank[stream], turn[direction], n, ("source", row, route_set))
+            for n, (stream, direction, row, route_set) in enumerate(self._sources)
+        ]
+        items += [
+            (rank[stream], 2, n, ("tcp", stream, data, ack, options, settings))
+            for n, (stream, data, ack, options, settings) in enumerate(self._tcp)
+        ]
+        items.sort(key=lambda item: item[:3])
+        sources: list[SourcePlan] = []
+        tcp_flows: list[TcpFlowPlan] = []
+        keys: list[int] = []
+        number_in_stream: dict[tuple[int, int], int] = {}
+        for stream_rank, part, _, item in items:
+            number = number_in_stream.get((stream_rank, part), 0)
+            number_in_stream[(stream_rank, part)] = number + 1
+            name = sorted(s.name for s in self._streams)[stream_rank] if part == 2 else None
+            if item[0] == "source":
+                row = item[1].copy()
+                row["flow"] = len(keys)
+                row["direction"] = routes[item[2][0]].direction_idx
+                keys.append(int(row["gap_key"]) ^ 1)
+                sources.append(SourcePlan(row, item[2]))
+            else:
+                _, _, data, ack, options, settings = item
+                tcp_flows.append(
+                    TcpFlowPlan(
+                        stream_rank, len(keys), len(keys) + 1, data, ack, options, settings
+                    )
+                )
+                keys.append(self.key(str(name), "tcp", str(number), "data"))
+                keys.append(self.key(str(name), "tcp", str(number), "ack"))
+        return tuple(sources), tuple(tcp_flows), keys
+
+
+def threshold(ratio: float) -> np.uint64:
+    """Probability in [0, 1] to the uint64 below which a 64-bit draw means "yes"."""
+    return np.uint64(min(round(ratio * 2.0**64), 2**64 - 1)) if ratio > 0 else np.uint64(0)
+
+
+def unit(key: int) -> float:
+    """One number strictly between 0 and 1 from a key."""
+    return ((key >> 11) + 0.5) * 2.0**-53
+
+
+def alias_table(sizes_bytes: Sequence[int], weights: Sequence[float] | None) -> npt.NDArray[Any]:
+    """Walker's alias table of packet sizes (Vose 1991): one draw, one comparison a packet."""
+    sizes = np.asarray(sizes_bytes, np.int64)
+    share = np.ones(len(sizes)) if weights is None else np.asarray(weights, np.float64)
+    if len(sizes) == 0 or len(share) != len(sizes) or not (share >= 0).all() or share.sum() <= 0:
+        raise ValueError("packet sizes need as many weights, not negative, not all 0")
+    if sizes.min() < 1 or sizes.max() > layout.SIZE_MASK:
+        raise ValueError(f"packet sizes must lie in 1 to {layout.SIZE_MASK} bytes")
+    table = np.zeros(len(sizes), layout.SIZE)
+    table["size_bytes"] = sizes
+    table["alias_bytes"] = sizes
+    scaled = share / share.sum() * len(sizes)
+    small = [i for i, x in enumerate(scaled) if x < 1.0]
+    large = [i for i, x in enumerate(scaled) if x >= 1.0]
+    table["accept"] = 1.0
+    while small and large:
+        low, high = small.pop(), large[-1]
+        table["accept"][low] = scaled[low]
+        table["alias_bytes"][low] = sizes[high]
+        scaled[high] -= 1.0 - scaled[low]
+        if scaled[high] < 1.0:
+            small.append(large.pop())
+    return table

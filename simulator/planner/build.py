@@ -1,0 +1,133 @@
+"""`build`: every component, stream and fault of a scenario adds itself to the plan."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from simulator.base.fields import Schema
+from simulator.base.registry import Registry
+from simulator.catalog import load_catalog
+from simulator.components import COMPONENTS
+from simulator.draft import Draft
+from simulator.faults import FAULTS
+from simulator.plan import Plan, PlanBuilder
+from simulator.planner.routing import Network, flow_tables, follow, stream_groups
+from simulator.scenario import Scenario
+from simulator.traffic import TRAFFIC
+from simulator.ways import StreamDraft
+
+if TYPE_CHECKING:
+    from simulator.world import World
+
+
+@dataclass(frozen=True)
+class StreamNote:
+    """What later stages show of a stream."""
+
+    rtt_s: float
+    """Median round trip without load."""
+    sources: Mapping[str, str]
+    """Where values of the traffic come from, by name."""
+
+
+def build(scenario: Scenario, replicate: int = 0) -> Plan:
+    """The plan of a scenario for one replicate.
+
+    What later stages show is in `Plan.meta`: `ceilings` and median `delay_s` by hop, `decisions`
+    of the routing by places (at, to), `tunnels`, `streams` (a `StreamNote` each) and `warnings`.
+
+    Raises
+    ------
+    NoRouteError
+        If a stream has no way from one of its ends to the other.
+    CatalogError
+        If the catalogue has no row for a combination in the scenario.
+    """
+    builder = PlanBuilder(
+        scenario=scenario.name,
+        seed=scenario.run.seed,
+        replicate=replicate,
+        horizon_s=scenario.run.horizon,
+        time_bin_s=scenario.run.time_bin,
+        warm_up_s=scenario.run.warm_up,
+    )
+    draft = Draft(builder, load_catalog(scenario.era))
+    _add_components(scenario, draft)
+    network = Network(draft)
+    streams = [_add_stream(scenario, name, draft, network) for name in scenario.traffic]
+    for number, fault in enumerate(scenario.faults):
+        kind, module = _kind_of(fault, FAULTS)
+        module.plan_rows(f"{number} {kind}", fault, draft)
+    tables = flow_tables(streams)
+    if tables:
+        builder.process("routing", partial(follow, tables=tables))
+    builder.meta |= {
+        "ceilings": draft.ceilings,
+        "delay_s": draft.delay_s,
+        "decisions": dict(network.decisions),
+        "tunnels": tuple(draft.tunnels),
+        "streams": {stream.name: StreamNote(stream.rtt_s, stream.sources) for stream in streams},
+        "warnings": tuple(map(str, scenario.warnings)),
+    }
+    return builder.build()
+
+
+def _add_components(scenario: Scenario, draft: Draft) -> None:
+    """Let each component add its rows, those of early stages first, in the order of the file."""
+    modules: list[ModuleType] = [module for _, module in COMPONENTS.items()]
+    for module in modules:
+        if hasattr(module, "prepare"):
+            module.prepare(draft)
+    by_schema = {module.Schema: module for module in modules}
+    parts = list(_parts(scenario, by_schema))
+    for name, part, module in sorted(parts, key=lambda p: p[2].STAGE):
+        module.plan_rows(name, part, draft)
+
+
+def _parts(
+    scenario: Scenario, by_schema: Mapping[type, ModuleType]
+) -> Iterator[tuple[str, Any, ModuleType]]:
+    """Everything in the scenario that a component describes."""
+    for field in type(scenario).model_fields:
+        section = getattr(scenario, field)
+        if isinstance(section, Mapping):
+            for name, part in section.items():
+                if type(part) in by_schema:
+                    yield name, part, by_schema[type(part)]
+
+
+def _add_stream(scenario: Scenario, name: str, draft: Draft, network: Network) -> StreamDraft:
+    traffic = scenario.traffic[name]
+    groups = stream_groups(network, name, traffic.from_, traffic.to)
+    kind, module = _kind_of(traffic, TRAFFIC)
+    index = draft.builder.stream(name, kind, traffic.from_, traffic.to)
+    stream = StreamDraft(name, index, groups, draft, scenario.run.horizon)
+    module.plan_rows(traffic, stream)
+    if traffic.start > 0 or traffic.stop is not None:
+        stop_s = math.inf if traffic.stop is None else traffic.stop
+        process = partial(_note_times, name=name, start_s=traffic.start, stop_s=stop_s)
+        draft.process(f"traffic {name}", process)
+    return stream
+
+
+def _kind_of(part: Schema, registry: Registry[ModuleType]) -> tuple[str, ModuleType]:
+    """The kind of a part of the scenario and the module that describes it."""
+    return next((k, module) for k, module in registry.items() if type(part) is module.Schema)
+
+
+def _note_times(
+    world: World, name: str, start_s: float, stop_s: float
+) -> Generator[Any, Any, None]:
+    """Put the start and stop of a stream on the timeline; its sources know them by themselves."""
+    cause = 0
+    if start_s > 0:
+        yield world.wait(start_s)
+        cause = world.event("traffic-start", name)
+    if not math.isinf(stop_s):
+        yield world.wait(stop_s - start_s)
+        world.event("traffic-stop", name, cause)

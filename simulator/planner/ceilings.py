@@ -1,0 +1,314 @@
+"""One stream in one direction: its ways hop by hop, and every ceiling with the one that binds.
+
+A ceiling is a limit of a hop or of the flows themselves. Each is converted to inner IP bits/s of
+the stream in question: a link counts bytes on the wire, a packet rate multiplies the stream's mean
+packet, a hop that only a share of the stream passes allows the whole stream more. What other
+streams offer to the same hop is taken off; the ceiling that leaves the stream least binds.
+
+    available = (limit - load of the others) / bytes metered per inner byte / share of the stream
+
+TCP takes what is left, so its load is not a number; how many flows compete is named instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from kernels import layout
+from simulator.base.units import (
+    BITS_PER_BYTE,
+    format_duration,
+    format_packet_rate,
+    format_rate,
+    format_ratio,
+    format_size,
+)
+from simulator.draft import Ceiling
+from simulator.plan import PS_PER_S, Direction, Encapsulation, Plan, TcpFlowPlan
+from simulator.planner.demand import Bundle, Demand, HopLoad, wire_bytes
+
+
+@dataclass(frozen=True)
+class CeilingRow:
+    """One ceiling of a stream and direction."""
+
+    ceiling: str
+    value: str
+    source: str
+    load: str = ""
+    headroom_ratio: float | None = None
+    """What is left of the limit under the load of all streams, None where load is unknown."""
+    stream_bps: float | None = None
+    """The limit as inner IP bits/s of this stream alone; None if it is no rate."""
+    available_bps: float | None = None
+    """The same, less what other streams offer."""
+    binds: bool = False
+
+
+@dataclass(frozen=True)
+class HopRow:
+    """One hop as it was understood."""
+
+    hop: str
+    direction: Direction
+    does: str
+    """Its numbers."""
+    wire_bytes: int
+    """The stream's largest packet as it looks there."""
+
+
+@dataclass(frozen=True)
+class WayRow:
+    """One way of the stream, hop by hop."""
+
+    way: str
+    share_ratio: float
+    """Share of the stream's packets that take it, of its flows for TCP."""
+    hops: tuple[HopRow, ...]
+
+
+class _Passing(NamedTuple):
+    """Flows that pass a hop, their weight in the stream, and how packets look there."""
+
+    bundle: Bundle
+    weight: float
+    around: Encapsulation
+
+
+class StreamCeilings:
+    """What a plan says about one stream in one direction.
+
+    Parameters
+    ----------
+    asked
+        What all streams ask of the plan, at least a bundle of this one among them.
+    """
+
+    def __init__(self, plan: Plan, direction_idx: int, asked: Demand) -> None:
+        self.own = own = asked.bundles[direction_idx]
+        self.is_elastic = any(bundle.is_elastic for bundle in own)
+        self.weights = [
+            float(bundle.flows_count if self.is_elastic else bundle.packets_per_s) for bundle in own
+        ]
+        means = [bundle.mean_bytes for bundle in own]
+        self.mean_bytes = float(np.average(means, weights=self.weights))
+        self.largest_bytes = max(size for bundle in own for size in bundle.sizes_bytes)
+        self._plan = plan
+        self._direction_idx = direction_idx
+        self._loads = asked.loads
+        self._flows_count = asked.flows_count
+        stream = plan.streams[plan.directions[direction_idx].stream_idx]
+        self._note = plan.meta["streams"][stream.name]
+        self._ceilings: Mapping[int, Sequence[Ceiling]] = plan.meta["ceilings"]
+        self._flows = [
+            flow
+            for flow in plan.tcp_flows
+            if plan.routes[flow.data_routes[0]].direction_idx == direction_idx
+        ]
+
+    # ---- hop by hop ----------------------------------------------------------------------------
+
+    def ways(self) -> Iterator[WayRow]:
+        """The ways that the stream's flows start on."""
+        total = sum(self.weights)
+        for route_idx in dict.fromkeys(bundle.route_idx for bundle in self.own):
+            pairs = zip(self.own, self.weights, strict=True)
+            weight = sum(w for bundle, w in pairs if bundle.route_idx == route_idx)
+            hops = tuple(self._hops(route_idx))
+            yield WayRow(self._plan.routes[route_idx].name, weight / total, hops)
+
+    def _hops(self, route_idx: int) -> Iterator[HopRow]:
+        route = self._plan.routes[route_idx]
+        for hop, around in zip(route.hop_idx, route.encapsulation, strict=True):
+            info = self._plan.hops[hop]
+            yield HopRow(
+                hop=info.name,
+                direction=info.direction,
+                does=_numbers(self._plan.hop[hop], info.rate_bps),
+                wire_bytes=wire_bytes(self.largest_bytes, around),
+            )
+
+    # ---- ceilings ------------------------------------------------------------------------------
+
+    def rows(self) -> tuple[CeilingRow, ...]:
+        """Every ceiling in order, the binding one marked."""
+        routes = [self._plan.routes[bundle.route_idx] for bundle in self.own]
+        hops = list(dict.fromkeys(hop for route in routes for hop in reversed(route.hop_idx)))
+        found = [
+            (ceiling, hop)
+            for hop in hops
+            for ceiling in self._ceilings.get(hop, ())
+            if ceiling.loss_ratio is None or self._flows
+        ]
+        at_hops = [self._row(*pair) for pair in sorted(found, key=lambda pair: pair[0].kind)]
+        return _marked([*self._window_rows(), *dict.fromkeys(at_hops)])
+
+    def _row(self, ceiling: Ceiling, hop: int) -> CeilingRow:
+        if ceiling.rate_bps is not None:
+            return self._rate(ceiling, ceiling.rate_bps, hop)
+        if ceiling.packets_per_s is not None:
+            return self._packets(ceiling, ceiling.packets_per_s, hop)
+        if ceiling.flows_count is not None:
+            return self._flows_limit(ceiling, ceiling.flows_count)
+        return self._loss(ceiling, ceiling.loss_ratio or 0.0)
+
+    def _rate(self, ceiling: Ceiling, limit_bps: float, hop: int) -> CeilingRow:
+        if math.isinf(limit_bps):
+            return CeilingRow(ceiling.label, "no limit", ceiling.source)
+        metered = self._metered_ratio(ceiling, hop)
+        load_bps = self._loads[hop].metered_bps(ceiling.meter)
+        own_bps = self._own_load(hop).metered_bps(ceiling.meter)
+        factor = 1 / metered / self._share(hop)
+        value = format_rate(limit_bps)
+        if metered > 1:
+            value += f" on the wire = {format_rate(limit_bps / metered)}"
+        return CeilingRow(
+            ceiling=ceiling.label,
+            value=value + self._share_text(hop),
+            source=ceiling.source,
+            load=self._load_text(format_rate(load_bps), hop),
+            headroom_ratio=1 - load_bps / limit_bps,
+            stream_bps=limit_bps * factor,
+            available_bps=max(0.0, limit_bps - load_bps + own_bps) * factor,
+        )
+
+    def _packets(self, ceiling: Ceiling, limit_pps: float, hop: int) -> CeilingRow:
+        load_pps = self._loads[hop].packets_per_s
+        own_pps = self._own_load(hop).packets_per_s
+        bits = self.mean_bytes * BITS_PER_BYTE
+        factor = bits / self._share(hop)
+        value = (
+            f"{format_packet_rate(limit_pps)} x {self.mean_bytes:.4g} bytes = "
+            f"{format_rate(limit_pps * bits)}"
+        )
+        return CeilingRow(
+            ceiling=f"{ceiling.label} x packet size",
+            value=value + self._share_text(hop),
+            source=ceiling.source,
+            load=self._load_text(format_packet_rate(load_pps), hop),
+            headroom_ratio=1 - load_pps / limit_pps,
+            stream_bps=limit_pps * factor,
+            available_bps=max(0.0, limit_pps - load_pps + own_pps) * factor,
+        )
+
+    def _flows_limit(self, ceiling: Ceiling, limit_count: float) -> CeilingRow:
+        """A limit of the whole gateway: the flows of all hops that carry the same ceiling."""
+        load_count = self._flows_count[ceiling]
+        return CeilingRow(
+            ceiling=ceiling.label,
+            value=f"{limit_count:,.0f} flows",
+            source=ceiling.source,
+            load=f"{load_count:,} flows",
+            headroom_ratio=1 - load_count / limit_count,
+        )
+
+    def _window_rows(self) -> Iterator[CeilingRow]:
+        """What the windows of the TCP flows allow in one round trip."""
+        if not self._flows:
+            return
+        settings = self._flows[0].settings
+        window_bytes = settings["rwnd_segments"] * settings["mss_bytes"]
+        source = self._note.sources["window"]
+        yield self._tcp_row("flow window / RTT", source, window_bytes, format_size(window_bytes))
+
+    def _loss(self, ceiling: Ceiling, loss_ratio: float) -> CeilingRow:
+        """What random loss lets the TCP flows reach, each at its mean window."""
+        flow = self._flows[0]
+        window = mean_window_segments(flow, loss_ratio, self._note.rtt_s)
+        algorithm = flow.options["congestion_control"]
+        window_text = f"{window:.3g} segments ({algorithm})"
+        window_bytes = window * flow.settings["mss_bytes"]
+        return self._tcp_row(ceiling.label, ceiling.source, window_bytes, window_text)
+
+    def _tcp_row(self, label: str, source: str, window_bytes: float, window: str) -> CeilingRow:
+        rtt_s, flows_count = self._note.rtt_s, len(self._flows)
+        payload_bps = flows_count * window_bytes * BITS_PER_BYTE / rtt_s
+        value = f"{flows_count} x {window} / {format_duration(rtt_s)} = {format_rate(payload_bps)}"
+        settings = self._flows[0].settings
+        inner_bps = payload_bps * settings["segment_bytes"] / settings["mss_bytes"]
+        return CeilingRow(label, value, source, stream_bps=inner_bps, available_bps=inner_bps)
+
+    # ---- the stream at a hop -------------------------------------------------------------------
+
+    def _own_load(self, hop: int) -> HopLoad:
+        return self._loads[hop].by_direction[self._direction_idx]
+
+    def _passing(self, hop: int) -> Iterator[_Passing]:
+        for bundle, weight in zip(self.own, self.weights, strict=True):
+            route = self._plan.routes[bundle.route_idx]
+            if hop in route.hop_idx:
+                around = route.encapsulation[route.hop_idx.index(hop)]
+                yield _Passing(bundle, weight, around)
+
+    def _share(self, hop: int) -> float:
+        """The share of the stream's bytes that passes a hop."""
+        passing = sum(p.weight * p.bundle.mean_bytes for p in self._passing(hop))
+        return passing / (self.mean_bytes * sum(self.weights))
+
+    def _metered_ratio(self, ceiling: Ceiling, hop: int) -> float:
+        """Bytes that the ceiling counts for each inner byte of the stream."""
+        if ceiling.meter == "inner-ip":
+            return 1.0
+        passing = list(self._passing(hop))
+        wire = sum(p.weight * p.bundle.mean_wire_bytes(p.around) for p in passing)
+        return wire / sum(p.weight * p.bundle.mean_bytes for p in passing)
+
+    def _share_text(self, hop: int) -> str:
+        share = self._share(hop)
+        return "" if share > 1 - 1e-9 else f", for {format_ratio(share)} of the stream"
+
+    def _load_text(self, load: str, hop: int) -> str:
+        elastic_count = self._loads[hop].elastic_flows_count
+        return f"{load} + {elastic_count} TCP flows" if elastic_count else load
+
+
+def mean_window_segments(flow: TcpFlowPlan, loss_ratio: float, rtt_s: float) -> float:
+    """Mean congestion window of a flow under random loss, in segments.
+
+    NewReno: sqrt((1 + b) / (2 (1 - b) p)), with b = 1/2 the square-root law (Mathis et al. 1997).
+    CUBIC: (C (3 + b) / (4 (1 - b)))^(1/4) (RTT / p)^(3/4) (RFC 9438, section 5), and not below
+    the window of NewReno, which its Reno-friendly region follows.
+    """
+    options = flow.options
+    reno_beta = float(options["newreno_beta"])
+    reno = math.sqrt((1 + reno_beta) / (2 * (1 - reno_beta) * loss_ratio))
+    if options["congestion_control"] != "cubic":
+        return reno
+    beta = float(options["cubic_beta"])
+    factor = (float(options["cubic_c"]) * (3 + beta) / (4 * (1 - beta))) ** 0.25
+    cubic: float = factor * (rtt_s / loss_ratio) ** 0.75
+    return max(reno, cubic)
+
+
+def _marked(rows: Iterable[CeilingRow]) -> tuple[CeilingRow, ...]:
+    """The rows, with the one that leaves the stream least marked."""
+    listed = list(rows)
+    rates = [row.available_bps for row in listed if row.available_bps is not None]
+    if rates:
+        first = next(i for i, row in enumerate(listed) if row.available_bps == min(rates))
+        listed[first] = replace(listed[first], binds=True)
+    return tuple(listed)
+
+
+def _numbers(row: np.void, rate_bps: float) -> str:
+    """The numbers of a hop in words."""
+    parts = []
+    if row["kind"] == layout.SERVER:
+        parts.append(format_rate(rate_bps))
+        if row["min_service_ps"] > 0:
+            parts.append(f"at most {format_packet_rate(PS_PER_S / int(row['min_service_ps']))}")
+        if row["max_wait_ps"] < layout.UNLIMITED:
+            parts.append(f"buffer {format_duration(int(row['max_wait_ps']) / PS_PER_S)}")
+        parts.append(f"meters {'wire' if row['meter_shift'] else 'inner IP'} bytes")
+    if row["delay_ps"] > 0 or row["kind"] == layout.PATH:
+        parts.append(f"delay {format_duration(int(row['delay_ps']) / PS_PER_S)}")
+    if row["jitter_interval_ps"] > 0:
+        parts.append("jitter")
+    if row["loss_threshold"] > 0 or row["bad_loss_threshold"] > 0:
+        parts.append(f"loss {format_ratio(float(row['loss_threshold']) / 2.0**64)}")
+    return ", ".join(parts)

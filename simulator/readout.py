@@ -1,0 +1,279 @@
+"""Results as plain text, for a person at a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from simulator.base.units import (
+    DURATION,
+    RATE,
+    RATIO,
+    Dimension,
+    format_duration,
+    format_quantity,
+    format_size,
+)
+from simulator.console import WIDTH, cut, table, wrapped
+from simulator.metrics.events import merged
+from simulator.replications import Replications
+from simulator.result import Result
+
+if TYPE_CHECKING:
+    from simulator.plan import Plan
+    from simulator.planner.explain import Explanation
+    from simulator.scenario import Scenario
+
+DIGITS: Final = 3
+STREAMS_MAX: Final = 40
+HOPS_MAX: Final = 5
+EVENTS_MAX: Final = 20
+NAME_WIDTH: Final = 26
+HOP_WIDTH: Final = 50
+
+
+def text(
+    done: Replications, folder: Path | None = None, explanation: Explanation | None = None
+) -> str:
+    """Say what one run or several found."""
+    if done.wanted == 1:
+        return run_text(done.first, folder, explanation)
+    return replications_text(done, folder)
+
+
+def run_text(
+    result: Result, folder: Path | None = None, explanation: Explanation | None = None
+) -> str:
+    """Say what a run found: streams, what binds, busiest hops, events, targets, and the files."""
+    summary = result.summary_dict
+    lines = [
+        *_heading(summary),
+        "",
+        *_streams(result.streams),
+        "",
+        *_binding(explanation),
+        *_hops(result.hops),
+        *_events(result.events),
+        *_verdicts(result),
+        "",
+        *_closing(summary["performance"], folder),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def replications_text(replications: Replications, folder: Path | None = None) -> str:
+    """Say what several replications found: median and spread of each headline figure."""
+    summary = replications.first.summary_dict
+    count = f"{replications.finished} replications"
+    if not replications.is_complete:
+        count += f" of {replications.wanted}: interrupted"
+    rows = []
+    for row in replications.summary.to_dict("records"):
+        show = _SHOWN[str(row["metric"])]
+        rows.append(
+            (
+                cut(f"{row['stream']} {row['direction']}", NAME_WIDTH),
+                str(row["metric"]),
+                *(show(row[name]) for name in ("median", "p5", "p95")),
+            )
+        )
+    lines = [
+        *_heading(summary),
+        f"{count}; median, 5th and 95th percentile over them",
+        "",
+        *table(("stream", "figure", "median", "5 %", "95 %"), rows, right=(2, 3, 4)),
+        "",
+        *_closing(summary["performance"], folder),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def short(value: float, dimension: Dimension) -> str:
+    """Write a quantity with three digits, a dash where it is not known."""
+    return "-" if math.isnan(value) else format_quantity(value, dimension, DIGITS)
+
+
+def _rate(value: float) -> str:
+    return short(value, RATE)
+
+
+def _duration(value: float) -> str:
+    return short(value, DURATION)
+
+
+def _ratio(value: float) -> str:
+    return short(value, RATIO)
+
+
+_SHOWN: Final = {
+    "offered_bps": _rate,
+    "goodput_bps": _rate,
+    "loss_ratio": _ratio,
+    "latency_s_p50": _duration,
+    "latency_s_p95": _duration,
+    "latency_s_p99": _duration,
+    "outage_s_max": _duration,
+}
+
+
+def _heading(summary: Mapping[str, Any]) -> list[str]:
+    lines = [cut(summary["title"] or summary["scenario"], WIDTH)]
+    if summary["question"]:
+        lines += wrapped(summary["question"], "          ", "Question: ")
+    warm_up = summary["warm_up_s"]
+    aside = f", the first {format_duration(warm_up)} of them not in the statistics"
+    lines.append(
+        f"{format_duration(summary['horizon_s'])} simulated{aside if warm_up else ''}; "
+        f"seed {summary['seed']}"
+    )
+    return lines
+
+
+def _streams(streams: pd.DataFrame) -> list[str]:
+    header = ("stream", "offered", "goodput", "loss", "latency p50", "p95", "p99", "outage")
+    shown = streams.head(STREAMS_MAX)
+    rows = [
+        (
+            cut(f"{row['stream']} {row['direction']}", NAME_WIDTH),
+            *(show(row[column]) for column, show in _SHOWN.items()),
+        )
+        for row in shown.to_dict("records")
+    ]
+    only_acks = (shown["goodput_bps"] == 0) & (shown["packets_delivered"] > 0)
+    rows = [
+        (*row[:2], "only ACKs", *row[3:]) if is_ack else row
+        for row, is_ack in zip(rows, only_acks, strict=True)
+    ]
+    lines = table(header, rows, right=range(1, len(header)))
+    if len(streams) > len(shown):
+        lines.append(f"... and {len(streams) - len(shown)} more in the table of streams")
+    return lines
+
+
+def _hops(hops: pd.DataFrame) -> list[str]:
+    busiest = hops.dropna(subset=["utilisation_ratio"]).nlargest(HOPS_MAX, "utilisation_ratio")
+    rows = [
+        (
+            cut(f"{row['hop']} {row['direction']}", HOP_WIDTH),
+            short(row["utilisation_ratio"], RATIO),
+            _duration(row["wait_s_max"]),
+            f"{row['packets_dropped']:,}",
+        )
+        for row in busiest.to_dict("records")
+    ]
+    header = ("busiest hops", "utilisation", "longest wait", "packets dropped")
+    return table(header, rows, right=(1, 2, 3))
+
+
+def _binding(explanation: Explanation | None) -> list[str]:
+    """Name the ceiling that binds each stream, as `crossprem explain` finds it."""
+    if explanation is None:
+        return []
+    rows = []
+    for stream in explanation.streams[:STREAMS_MAX]:
+        name = cut(f"{stream.stream} {stream.direction}", NAME_WIDTH)
+        for row in stream.ceilings:
+            if row.binds:
+                most = row.value if row.stream_bps is None else _rate(row.stream_bps)
+                rows.append((name, most, row.ceiling))
+    lines = table(("stream", "at most", "because of (crossprem explain has all ceilings)"), rows)
+    return [*(cut(line, WIDTH) for line in lines), ""]
+
+
+def _events(events: pd.DataFrame) -> list[str]:
+    if events.empty:
+        return []
+    by_id = {row["event_id"]: row for row in events.to_dict("records")}
+    rows = merged(events).to_dict("records")
+    lines = ["", "what happened"]
+    for row in rows[:EVENTS_MAX]:
+        lines += wrapped(
+            event_text(row, by_id.get(row["cause_event_id"])),
+            " " * 14,
+            f"{row['time_s']:10.3f} s  ",
+        )
+    if len(rows) > EVENTS_MAX:
+        lines.append(f"... and {len(rows) - EVENTS_MAX} more in the table of events")
+    return lines
+
+
+def event_text(event: Mapping[Any, Any], cause: Mapping[Any, Any] | None) -> str:
+    """Say what happened to what, and because of what.
+
+    For example "lyon-vpn: dpd timeout (no answer in 9 s), because of link down at lyon/isp 9 s
+    before".
+    """
+    text = f"{event['subject']}: {str(event['kind']).replace('-', ' ')}"
+    if event["detail"]:
+        text += f" ({event['detail']})"
+    if cause is not None:
+        after_s = event["time_s"] - cause["time_s"]
+        when = f" {_duration(after_s)} before" if after_s > 0 else ""
+        where = f" at {cause['subject']}" if cause["subject"] != event["subject"] else ""
+        text += f", because of {str(cause['kind']).replace('-', ' ')}{where}{when}"
+    return text
+
+
+def _verdicts(result: Result) -> list[str]:
+    lines = [cut(f"  {judgement}", WIDTH) for judgement in result.targets]
+    lines = ["", "targets", *lines] if lines else []
+    if result.warnings:
+        lines += ["", "to know"]
+        for warning in result.warnings:
+            lines += wrapped(warning, "    ", "  ")
+    return lines
+
+
+def _closing(performance: Mapping[str, Any], folder: Path | None) -> list[str]:
+    lines = []
+    if folder is not None:
+        lines.append(f"files: {folder}")
+    cpu_s = performance["cpu_s"]
+    speed = f", {performance['packet_hops'] / cpu_s / 1e6:.0f} million a second" if cpu_s else ""
+    lines.append(
+        f"speed: {performance['packet_hops']:,} packet-hops in {cpu_s:.2f} s of CPU time{speed}; "
+        f"{performance['wall_s']:.1f} s in all, {format_size(performance['peak_rss_bytes'])}"
+    )
+    return lines
+
+
+def understood(scenario: Scenario, plan: Plan) -> dict[str, Any]:
+    """Gather what `validate` says of a scenario that is right."""
+    counts = {
+        singular: len(getattr(scenario, plural))
+        for singular, plural in (
+            ("site", "sites"),
+            ("VNet", "vnets"),
+            ("gateway", "gateways"),
+            ("connection", "connections"),
+            ("path", "paths"),
+            ("stream", "traffic"),
+            ("fault", "faults"),
+        )
+    }
+    return {
+        "is_valid": True,
+        "scenario": scenario.name,
+        "title": scenario.title,
+        "scenario_hash": scenario.content_hash(),
+        "counts": counts | {"hop": len(plan.hops), "route": len(plan.routes)},
+        "horizon_s": scenario.run.horizon,
+        "seed": scenario.run.seed,
+        "warnings": [str(problem) for problem in scenario.warnings],
+    }
+
+
+def understood_text(understood: Mapping[str, Any]) -> str:
+    """Say it in words."""
+    counts = ", ".join(
+        f"{count} {name if count == 1 else name + 's'}"
+        for name, count in understood["counts"].items()
+        if count
+    )
+    head = f"ok: {understood['scenario']}: {counts}; "
+    head += f"{format_duration(understood['horizon_s'])}, seed {understood['seed']}"
+    return "\n".join([head, *(f"warning: {warning}" for warning in understood["warnings"])]) + "\n"

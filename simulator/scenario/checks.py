@@ -1,0 +1,483 @@
+"""What only the whole scenario shows: names that refer to nothing, and things that make no sense.
+
+References are looked up in the tree as written, so that a dangling name is reported beside wrong
+units elsewhere. Checks of sense need values and use every entry that is valid in itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, collapse_addresses
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from simulator.base.errors import PROBLEMS_PRINTED_MAX, CatalogError, Problem, did_you_mean
+from simulator.base.fields import FaultSchema, TrafficSchema
+from simulator.base.units import format_duration
+from simulator.catalog import Catalog
+from simulator.components.connection import IpsecConnection
+from simulator.components.gateway import VpnGateway
+from simulator.components.path import Path
+from simulator.components.site import Site
+from simulator.components.vnet import Vnet
+from simulator.scenario.model import Fault, Run, Scenario, Traffic
+from simulator.scenario.source import Path_, Source
+
+T = TypeVar("T")
+
+#: More rows than this in a timeline are a slip of the pen.
+TIME_BINS_MAX = 1_000_000
+
+
+# ---------------------------------------------------------------------------------------------
+# References
+# ---------------------------------------------------------------------------------------------
+
+
+def references(tree: Source) -> list[Problem]:
+    """Every name that refers to nothing, with the nearest that exists."""
+    data = tree.data
+    vnets, sites = _map(data.get("vnets")), _map(data.get("sites"))
+    gateways, connections = _map(data.get("gateways")), _map(data.get("connections"))
+    ends = {**sites, **vnets}
+    found = _Dangling(tree)
+    for name, gateway in _entries(gateways):
+        found.look(("gateways", name, "vnet"), gateway, vnets, "VNet")
+    for name, site in _entries(sites):
+        providers = _map(site.get("internet"))
+        for device, fields in _entries(_map(site.get("devices"))):
+            path = ("sites", name, "devices", device, "internet")
+            found.look(path, fields, providers, f"internet access of {name}")
+    for name, connection in _entries(connections):
+        found.look(("connections", name, "gateway"), connection, gateways, "gateway")
+        found.look(("connections", name, "site"), connection, sites, "site")
+        devices = _map(_map(sites.get(_text(connection.get("site")))).get("devices"))
+        listed = connection.get("devices")
+        for index, device in enumerate(listed) if isinstance(listed, list) else ():
+            if devices:
+                found.name(("connections", name, "devices", index), device, devices, "device")
+    for name, path_entry in _entries(_map(data.get("paths"))):
+        found.look(("paths", name, "from"), path_entry, sites, "site")
+        found.look(("paths", name, "to"), path_entry, vnets, "VNet")
+        providers = _map(_map(sites.get(_text(path_entry.get("from")))).get("internet"))
+        if providers:
+            found.look(("paths", name, "internet"), path_entry, providers, "internet access")
+    for name, stream in _entries(_map(data.get("traffic"))):
+        found.look(("traffic", name, "from"), stream, ends, "site or VNet")
+        found.look(("traffic", name, "to"), stream, ends, "site or VNet")
+    faults = data.get("faults")
+    for index, fault in enumerate(faults) if isinstance(faults, list) else ():
+        if isinstance(fault, dict):
+            found.look(("faults", index, "site"), fault, sites, "site")
+            found.look(("faults", index, "connection"), fault, connections, "connection")
+            found.look(("faults", index, "gateway"), fault, gateways, "gateway")
+            providers = _map(_map(sites.get(_text(fault.get("site")))).get("internet"))
+            if providers:
+                found.look(("faults", index, "internet"), fault, providers, "internet access")
+    return found.problems
+
+
+class _Dangling:
+    """Collects references that lead nowhere."""
+
+    def __init__(self, tree: Source) -> None:
+        self._tree = tree
+        self.problems: list[Problem] = []
+
+    def look(
+        self, path: Path_, entry: Mapping[str, Any], known: Collection[str], what: str
+    ) -> None:
+        """Look at the field that `path` ends with."""
+        self.name(path, entry.get(str(path[-1])), known, what)
+
+    def name(self, path: Path_, name: Any, known: Collection[str], what: str) -> None:
+        """Look at one name; whatever is no text is for the field itself to refuse."""
+        if not isinstance(name, str) or name in known or self._tree.is_spoilt(path):
+            return
+        fix = "name one that exists"
+        if len(self.problems) < PROBLEMS_PRINTED_MAX:
+            # Looking for the nearest takes time, so only for what is printed.
+            fix = did_you_mean(name, known)
+        rule = f"there is no {what} of this name"
+        self.problems.append(self._tree.problem(path, rule, fix))
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _entries(section: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, entry in section.items():
+        if isinstance(entry, dict):
+            yield name, entry
+
+
+# ---------------------------------------------------------------------------------------------
+# Sense
+# ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The entries of a scenario that are valid in themselves."""
+
+    run: Run | None
+    vnets: Mapping[str, Vnet]
+    sites: Mapping[str, Site]
+    gateways: Mapping[str, VpnGateway]
+    connections: Mapping[str, IpsecConnection]
+    paths: Mapping[str, Path]
+    traffic: Mapping[str, TrafficSchema]
+    faults: Mapping[int, FaultSchema]
+
+    @classmethod
+    def of(cls, whole: Scenario | dict[str, Any]) -> Parts:
+        """All entries of a valid scenario, or the valid ones of a tree."""
+        if isinstance(whole, Scenario):
+            return cls(
+                whole.run,
+                whole.vnets,
+                whole.sites,
+                whole.gateways,
+                whole.connections,
+                whole.paths,
+                whole.traffic,
+                dict(enumerate(whole.faults)),
+            )
+        faults = whole.get("faults")
+        return cls(
+            _valid({0: whole.get("run", {})}, TypeAdapter(Run)).get(0),
+            _valid(whole.get("vnets"), TypeAdapter(Vnet)),
+            _valid(whole.get("sites"), TypeAdapter(Site)),
+            _valid(whole.get("gateways"), TypeAdapter(VpnGateway)),
+            _valid(whole.get("connections"), TypeAdapter(IpsecConnection)),
+            _valid(whole.get("paths"), TypeAdapter(Path)),
+            _valid(whole.get("traffic"), TypeAdapter(Traffic)),
+            _valid(dict(enumerate(faults if isinstance(faults, list) else ())), TypeAdapter(Fault)),
+        )
+
+
+def _valid(section: Any, adapter: TypeAdapter[Any]) -> dict[Any, Any]:
+    valid = {}
+    for name, entry in section.items() if isinstance(section, dict) else ():
+        try:
+            valid[name] = adapter.validate_python(entry)
+        except ValidationError:
+            continue
+    return valid
+
+
+def sense(parts: Parts, tree: Source, catalog: Catalog) -> list[Problem]:
+    """Everything that is well written and still cannot be."""
+    return [
+        *_run(parts, tree),
+        *_address_spaces(parts, tree),
+        *_public_names(parts, tree),
+        *_gateways(parts, tree, catalog),
+        *_sites(parts, tree),
+        *_connections(parts, tree, catalog),
+        *_paths(parts, tree),
+        *_traffic(parts, tree),
+        *_faults(parts, tree),
+    ]
+
+
+def _run(parts: Parts, tree: Source) -> Iterator[Problem]:
+    run = parts.run
+    if run is None:
+        return
+    horizon = format_duration(run.horizon)
+    if run.warm_up >= run.horizon:
+        rule = f"the warm-up must end before the horizon of {horizon}"
+        yield tree.problem(("run", "warm_up"), rule, "shorten it")
+    if run.time_bin > run.horizon:
+        rule = f"a time bin must not be longer than the horizon of {horizon}"
+        yield tree.problem(("run", "time_bin"), rule, f"write {horizon} or less")
+    if run.horizon / run.time_bin > TIME_BINS_MAX:
+        least = format_duration(run.horizon / TIME_BINS_MAX)
+        rule = f"a horizon of {horizon} has more than {TIME_BINS_MAX} time bins"
+        yield tree.problem(("run", "time_bin"), rule, f"write {least} or more")
+
+
+@dataclass(frozen=True)
+class _Range:
+    """A prefix with its place and what it is called in a message."""
+
+    prefix: IPv4Network
+    path: Path_
+    name: str
+
+
+def _address_spaces(parts: Parts, tree: Source) -> Iterator[Problem]:
+    """Prefixes that contain one another would make routes ambiguous."""
+    ranges = [
+        _Range(prefix, (section, name, "address_space", index), f"{prefix} of {name}")
+        for section, entries in (("vnets", parts.vnets), ("sites", parts.sites))
+        for name, entry in entries.items()
+        for index, prefix in enumerate(entry.address_space)
+    ]
+    yield from _overlaps(ranges, tree, "address spaces must be disjoint")
+    for name, vnet in parts.vnets.items():
+        yield from _subnets(name, vnet, tree)
+
+
+def _overlaps(ranges: list[_Range], tree: Source, fix: str) -> Iterator[Problem]:
+    """For each range that overlaps another, a problem at the one written later.
+
+    In order of first address an overlap is with the range that reaches furthest so far.
+    """
+    widest: _Range | None = None
+    for one in sorted(ranges, key=lambda r: (int(r.prefix.network_address), r.prefix.prefixlen)):
+        if widest is not None and one.prefix.overlaps(widest.prefix):
+            earlier, later = sorted((widest, one), key=lambda r: _order(tree, r.path))
+            yield tree.problem(later.path, f"overlaps {earlier.name}", fix)
+        if widest is None or one.prefix.broadcast_address > widest.prefix.broadcast_address:
+            widest = one
+
+
+def _order(tree: Source, path: Path_) -> tuple[bool, str, int, int]:
+    """Sorts by place; an override, which has no line, comes after every file."""
+    mark = tree.mark(path)
+    return (not mark.line, mark.file, mark.line, mark.col)
+
+
+def _subnets(name: str, vnet: Vnet, tree: Source) -> Iterator[Problem]:
+    ranges = [
+        _Range(subnet.prefix, ("vnets", name, "subnets", key, "prefix"), f"subnet {key}")
+        for key, subnet in vnet.subnets.items()
+    ]
+    if vnet.gateway_subnet is not None:
+        path: Path_ = ("vnets", name, "gateway_subnet")
+        ranges.append(_Range(vnet.gateway_subnet, path, f"GatewaySubnet {vnet.gateway_subnet}"))
+    spaces = sorted(collapse_addresses(vnet.address_space))
+    for one in ranges:
+        below = bisect(spaces, one.prefix.network_address, key=lambda s: s.network_address) - 1
+        if below < 0 or not one.prefix.subnet_of(spaces[below]):
+            listed = ", ".join(str(space) for space in vnet.address_space[:3])
+            rule = f"must lie inside the VNet's address space, {listed}"
+            fix = f"write for example {_example_subnet(vnet.address_space[0])}"
+            yield tree.problem(one.path, rule, fix)
+    yield from _overlaps(ranges, tree, "subnets must be disjoint")
+
+
+def _example_subnet(space: IPv4Network) -> IPv4Network:
+    """The last /27 of an address space, where a GatewaySubnet usually lies."""
+    if space.prefixlen >= 27:
+        return space
+    return IPv4Network((int(space.broadcast_address) - 31, 27))
+
+
+def _public_names(parts: Parts, tree: Source) -> Iterator[Problem]:
+    """A name that stands for both a site and a VNet, an address of two devices."""
+    for name in parts.sites:
+        if name in parts.vnets:
+            rule = "a site and a VNet have the same name"
+            fix = "rename one of them: traffic refers to both by name"
+            yield tree.problem(("sites", name), rule, fix, key=True)
+    owners: dict[tuple[object, bool], str] = {}
+    for name, site in parts.sites.items():
+        for device_name, device in site.devices.items():
+            path = ("sites", name, "devices", device_name, "public_ip")
+            # Devices behind one NAT share its address.
+            owner = owners.setdefault((device.public_ip, False), f"{name}.{device_name}")
+            if owner != f"{name}.{device_name}" and not device.behind_nat:
+                rule = f"is the public address of {owner} too"
+                fix = "give each device its own"
+                yield tree.problem(path, rule, fix)
+
+
+def _gateways(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:
+    in_vnet: dict[str, str] = {}
+    for name, gateway in parts.gateways.items():
+        other = in_vnet.setdefault(gateway.vnet, name)
+        if other != name:
+            rule = f"the VNet has a VPN gateway already, {other}"
+            fix = "a VNet has one VPN gateway at most"
+            yield tree.problem(("gateways", name, "vnet"), rule, fix)
+        vnet = parts.vnets.get(gateway.vnet)
+        if vnet is not None and vnet.gateway_subnet is None:
+            rule = f"VNet {gateway.vnet} has no GatewaySubnet for the gateway"
+            fix = f"add gateway_subnet: {_example_subnet(vnet.address_space[0])} to it"
+            yield tree.problem(("gateways", name, "vnet"), rule, fix)
+        try:
+            catalog.vpn_gateway_sku(gateway.sku, gateway.generation)
+        except CatalogError as error:
+            _, _, reason = str(error).partition(": ")
+            rule, _, fix = reason.partition("; ")
+            path = ("gateways", name, "generation")
+            yield tree.problem(path, rule, fix)
+
+
+def _sites(parts: Parts, tree: Source) -> Iterator[Problem]:
+    for name, site in parts.sites.items():
+        for device_name, device in site.devices.items():
+            path: Path_ = ("sites", name, "devices", device_name)
+            if device.internet is None:
+                providers = ", ".join(site.internet)
+                rule = "the site has several providers, so the device must say which it uses"
+                yield tree.problem((*path, "internet"), rule, f"write internet: one of {providers}")
+            bgp = device.bgp
+            if bgp is not None and bgp.keepalive >= bgp.hold:
+                rule = f"must be shorter than the hold time of {format_duration(bgp.hold)}"
+                fix = f"a third of it is usual: {format_duration(bgp.hold / 3)}"
+                yield tree.problem((*path, "bgp", "keepalive"), rule, fix)
+
+
+def _connections(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:
+    builders: dict[tuple[str, str, str], str] = {}
+    for name, connection in parts.connections.items():
+        path: Path_ = ("connections", name)
+        yield from _suite(path, connection, tree, catalog)
+        site = parts.sites.get(connection.site)
+        if site is None:
+            continue
+        devices = _device_names(connection, site)
+        for repeated in sorted({d for d in devices if devices.count(d) > 1}):
+            rule = f"device {repeated} is listed twice"
+            yield tree.problem((*path, "devices"), rule, "list each device once")
+        for device in dict.fromkeys(devices):
+            other = builders.setdefault((connection.gateway, connection.site, device), name)
+            if other != name:
+                rule = f"device {device} has tunnels to {connection.gateway} already, by {other}"
+                fix = "remove one of the two, or divide the devices"
+                yield tree.problem(path, rule, fix, key=True)
+            if connection.routing == "bgp" and site.devices[device].bgp is None:
+                rule = f"device {device} of {connection.site} has no bgp"
+                fix = "add bgp: {asn: ..., peer_ip: ...} to the device, or write routing: static"
+                yield tree.problem((*path, "routing"), rule, fix)
+
+
+def _device_names(connection: IpsecConnection, site: Site) -> Sequence[str]:
+    if connection.devices is None:
+        return list(site.devices)
+    return [device for device in connection.devices if device in site.devices]
+
+
+def _suite(
+    path: Path_, connection: IpsecConnection, tree: Source, catalog: Catalog
+) -> Iterator[Problem]:
+    ipsec = connection.ipsec
+    try:
+        catalog.esp_suite(ipsec.encryption, ipsec.integrity)
+    except CatalogError as error:
+        _, _, reason = str(error).partition(": ")
+        rule, _, fix = reason.partition("; ")
+        yield tree.problem((*path, "ipsec", "integrity"), rule, fix)
+
+
+def _paths(parts: Parts, tree: Source) -> Iterator[Problem]:
+    covered: dict[tuple[str, str, str], str] = {}
+    for name, path in parts.paths.items():
+        site = parts.sites.get(path.from_)
+        providers = [path.internet] if path.internet else list(site.internet) if site else []
+        for provider in providers:
+            other = covered.setdefault((path.from_, path.to, provider), name)
+            if other != name:
+                rule = f"path {other} is from {path.from_} to {path.to} by {provider} too"
+                yield tree.problem(("paths", name), rule, "remove one of the two", key=True)
+
+
+def _traffic(parts: Parts, tree: Source) -> Iterator[Problem]:
+    sites, vnets = _map(tree.data.get("sites")), _map(tree.data.get("vnets"))
+    joined = {
+        (connection.site, parts.gateways[connection.gateway].vnet)
+        for connection in parts.connections.values()
+        if connection.gateway in parts.gateways
+    }
+    all_valid = all(
+        len(valid) == len(_map(tree.data.get(section)))
+        for section, valid in (("connections", parts.connections), ("gateways", parts.gateways))
+    )
+    for name, stream in parts.traffic.items():
+        path: Path_ = ("traffic", name)
+        yield from _stream_times(path, stream, parts.run, tree)
+        ends = (stream.from_, stream.to)
+        if all(end in sites for end in ends) or all(end in vnets for end in ends):
+            rule = f"traffic from {stream.from_} to {stream.to} passes no gateway of this model"
+            fix = "one end must be a site and the other a VNet"
+            yield tree.problem((*path, "to"), rule, fix)
+        elif all_valid and all(end in sites or end in vnets for end in ends):
+            site, vnet = ends if stream.from_ in sites else ends[::-1]
+            if (site, vnet) not in joined:
+                rule = f"no connection joins {site} and a gateway in {vnet}"
+                fix = f"add one under connections, with site: {site}"
+                yield tree.problem((*path, "to"), rule, fix)
+
+
+def _stream_times(
+    path: Path_, stream: TrafficSchema, run: Run | None, tree: Source
+) -> Iterator[Problem]:
+    start = format_duration(stream.start)
+    if stream.stop is not None and stream.stop <= stream.start:
+        rule = f"must be after the start at {start}"
+        yield tree.problem((*path, "stop"), rule, "swap them")
+    if run is not None and stream.start >= run.horizon:
+        rule = f"lies after the horizon of {format_duration(run.horizon)}"
+        yield tree.problem((*path, "start"), rule, "start earlier, or run longer")
+
+
+def _faults(parts: Parts, tree: Source) -> Iterator[Problem]:
+    for index, fault in parts.faults.items():
+        yield from _fault_times(("faults", index), fault, parts.run, tree)
+        instance = getattr(fault, "instance", None)
+        gateway = parts.gateways.get(getattr(fault, "gateway", ""))
+        if instance is not None and gateway is not None and instance >= gateway.instances:
+            rule = f"the gateway has {gateway.instances} instances, numbered from 0"
+            fix = f"write 0 to {gateway.instances - 1}"
+            yield tree.problem(("faults", index, "instance"), rule, fix)
+    yield from _overlapping_faults(parts, tree)
+
+
+def _fault_times(
+    path: Path_, fault: FaultSchema, run: Run | None, tree: Source
+) -> Iterator[Problem]:
+    at = format_duration(fault.at)
+    if run is not None and fault.at >= run.horizon:
+        rule = f"lies after the horizon of {format_duration(run.horizon)}"
+        yield tree.problem((*path, "at"), rule, "set it earlier, or run longer")
+    if fault.duration is not None and fault.until is not None:
+        rule = "a fault has duration or until, not both"
+        yield tree.problem((*path, "until"), rule, "remove one of them", key=True)
+    elif fault.until is not None and fault.until <= fault.at:
+        rule = f"must be after the fault begins at {at}"
+        yield tree.problem((*path, "until"), rule, "swap them")
+
+
+def _overlapping_faults(parts: Parts, tree: Source) -> Iterator[Problem]:
+    """Two faults of one thing at one time: the first repair would end both."""
+    by_target: dict[tuple[object, ...], list[tuple[float, float, int]]] = {}
+    for index, fault in parts.faults.items():
+        times = ("at", "duration", "until")
+        target = fault.model_dump(mode="json", by_alias=True, exclude=set(times))
+        by_target.setdefault(tuple(target.items()), []).append((fault.at, fault.end_s, index))
+    for stretches in by_target.values():
+        stretches.sort()
+        for (_, end_s, earlier), (at_s, _, index) in itertools.pairwise(stretches):
+            if at_s < end_s:
+                line = tree.mark(("faults", earlier)).line
+                rule = f"begins before the same fault of line {line} ends"
+                fix = "shorten one, or make them one fault"
+                yield tree.problem(("faults", index, "at"), rule, fix)
+
+
+# ---------------------------------------------------------------------------------------------
+# Warnings
+# ---------------------------------------------------------------------------------------------
+
+
+def warnings(scenario: Scenario, tree: Source, catalog: Catalog) -> Iterator[Problem]:
+    """What is accepted and should still be known."""
+    for name, gateway in scenario.gateways.items():
+        sku = catalog.vpn_gateway_sku(gateway.sku, gateway.generation)
+        if sku.successor:
+            rule = f"this SKU is retired ({sku.as_of})"
+            path = ("gateways", name, "sku")
+            yield tree.problem(path, rule, f"its successor is {sku.successor}")

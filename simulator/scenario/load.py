@@ -1,0 +1,286 @@
+"""From a file, text or dict to a checked scenario: read, extend, override, copy, fill in, check."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError
+
+from simulator.base.errors import Problem, ScenarioError, UsageError, did_you_mean
+from simulator.base.fields import use_lookup
+from simulator.catalog import Catalog, load_catalog
+from simulator.scenario import checks, copies
+from simulator.scenario import source as sources
+from simulator.scenario.model import ERAS, Scenario
+from simulator.scenario.problems import from_pydantic
+from simulator.scenario.shape import Shape
+from simulator.scenario.source import Mark, Path_, Source, dotted
+
+Given: TypeAlias = str | os.PathLike[str] | bytes | Mapping[str, Any]
+
+EXTENDS_MAX = 10
+
+
+def load(source: Given, set: Mapping[str, Any] | None = None) -> Scenario:  # noqa: A002 - as `--set`
+    """Read and check a scenario.
+
+    Parameters
+    ----------
+    source
+        A path, `-` for standard input, YAML text (it has a line break or `: `), its UTF-8 bytes,
+        or a dict of the same shape.
+    set
+        Values to put in place of those in the file, by dotted path, like `--set` on the command
+        line: `{"gateways.hub-vpn.sku": "VpnGw2AZ"}`. Text is read as YAML would read it.
+
+    Returns
+    -------
+    Scenario
+        Frozen; every default filled in, names as written, quantities in SI units.
+
+    Raises
+    ------
+    ScenarioError
+        If anything in it is wrong; it holds all problems, each with its place.
+    UsageError
+        If the file cannot be read.
+    """
+    written, name = read(source)
+    return build(written, name, set or {})
+
+
+def read(source: Given) -> tuple[Source, str]:
+    """The tree of a source with what it extends merged in, and the scenario's short name."""
+    if isinstance(source, Mapping):
+        return _extended(sources.from_mapping(source), Path(), ()), "scenario"
+    if isinstance(source, bytes):
+        text = sources.decode(source, "<text>")
+        return _extended(sources.read_yaml(text, "<text>"), Path(), ()), "scenario"
+    if isinstance(source, str) and source == "-":
+        text = sources.read_stdin()
+        return _extended(sources.read_yaml(text, "<stdin>"), Path(), ()), "scenario"
+    if isinstance(source, str) and ("\n" in source or ": " in source):
+        return read(source.encode("utf-8", "surrogatepass"))
+    path = Path(source)
+    return _read_path(path, ()), re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem) or "scenario"
+
+
+def _read_path(path: Path, above: tuple[Path, ...]) -> Source:
+    file = sources.display_name(path)
+    tree = sources.read_yaml(sources.read_file(path), file)
+    return _extended(tree, path.parent, (*above, path.resolve()))
+
+
+def _extended(tree: Source, folder: Path, above: tuple[Path, ...]) -> Source:
+    """The tree laid over the base that its `extends` names, if any."""
+    if not isinstance(tree.data, dict):
+        rule = "a scenario is a map of fields"
+        raise ScenarioError([tree.problem((), rule, "start with schema_version: 1")])
+    if "extends" not in tree.data:
+        return tree
+    base_name = tree.data["extends"]
+    problem = _cannot_extend(tree, base_name, folder, above)
+    if problem is not None:
+        raise ScenarioError([*tree.problems, problem])
+    del tree.data["extends"]
+    base = _read_path(folder / str(base_name), above)
+    base.marks |= tree.marks
+    base.keys |= tree.keys
+    base.problems += tree.problems
+    base.spoilt |= tree.spoilt
+    base.file = tree.file
+    base.data = _merged(base.data, tree.data)
+    return base
+
+
+def _cannot_extend(
+    tree: Source, name: Any, folder: Path, above: tuple[Path, ...]
+) -> Problem | None:
+    path: Path_ = ("extends",)
+    if not isinstance(name, str) or not name or "\0" in name:
+        return tree.problem(path, "must name a file", "write for example base.yaml")
+    base = folder / name
+    if base.resolve() in above:
+        return tree.problem(path, "a file cannot extend itself", "remove extends")
+    if len(above) >= EXTENDS_MAX:
+        rule = f"at most {EXTENDS_MAX} files can extend one another"
+        return tree.problem(path, rule, "merge some of them")
+    if not base.is_file():
+        there = [file.name for file in sorted(base.parent.glob("*.yaml"))[:100]]
+        fix = did_you_mean(base.name, there)
+        rule = f"there is no such file beside {tree.file}"
+        return tree.problem(path, rule, fix)
+    return None
+
+
+def _merged(below: Any, above: Any) -> Any:
+    """Maps merge by key; anything else above replaces what lies below."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    merged = dict(below)
+    for key, value in above.items():
+        merged[key] = _merged(below[key], value) if key in below else value
+    return merged
+
+
+# ---------------------------------------------------------------------------------------------
+# Overrides
+# ---------------------------------------------------------------------------------------------
+
+
+def parse_set(assignments: list[str]) -> dict[str, str]:
+    """The texts `dotted.path=value` of the command line as a dict for `load`."""
+    overrides: dict[str, str] = {}
+    for assignment in assignments:
+        path, equals, value = assignment.partition("=")
+        if not equals or not path.strip():
+            message = f"--set {assignment}: must be a path and a value; write path=value"
+            raise UsageError(message)
+        overrides[path.strip()] = value.strip()
+    return overrides
+
+
+def _override(tree: Source, overrides: Mapping[str, Any]) -> Source:
+    """A copy of the tree with every override in place; an unknown path becomes a problem."""
+    result = copy.copy(tree)
+    result.data = copy.deepcopy(tree.data)
+    result.marks, result.keys = dict(tree.marks), dict(tree.keys)
+    result.problems = list(tree.problems)
+    for written_path, given in overrides.items():
+        mark = Mark(f"--set {written_path}", 0, 0)
+        value = _override_value(given, mark.file)
+        problem = _put(result, written_path, value, mark)
+        if problem is not None:
+            result.problems.append(problem)
+    return result
+
+
+def _override_value(given: Any, file: str) -> Any:
+    """Text as YAML reads it (`2` is a number, `[a, b]` a list); other values as they are."""
+    if not isinstance(given, str):
+        return sources.from_mapping({"": given}, file).data[""]
+    if given.lstrip().startswith(("[", "{", '"', "'")):
+        tree = sources.read_yaml(given, file)
+        if tree.problems:
+            raise ScenarioError(tree.problems)
+        return tree.data
+    return sources.core_scalar(given.strip())
+
+
+def _put(tree: Source, written_path: str, value: Any, mark: Mark) -> Problem | None:
+    parts = written_path.split(".")
+    path: Path_ = ()
+    node = tree.data
+    for position, text in enumerate(parts):
+        part = _part(node, text)
+        shape = Shape.at(path, tree.data)
+        problem = _no_such(node, part, shape, mark, (*path, part))
+        if problem is not None:
+            return problem
+        path = (*path, part)
+        if position == len(parts) - 1:
+            node[part] = value
+            _mark_all(tree, path, value, mark)
+            return None
+        if isinstance(node, dict) and node.get(str(part)) is None:
+            node[part] = {}
+            tree.marks[path] = tree.keys[path] = mark
+        node = node[part]
+    return None
+
+
+def _part(node: Any, text: str) -> str | int:
+    return int(text) if isinstance(node, list) and re.fullmatch(r"[0-9]{1,6}", text) else text
+
+
+def _no_such(node: Any, part: str | int, shape: Shape, mark: Mark, path: Path_) -> Problem | None:
+    """Why the path cannot be followed into `part`, if so."""
+    if isinstance(node, list):
+        if isinstance(part, int) and part < len(node):
+            return None
+        fix = f"write a number from 0 to {len(node) - 1}" if node else "the list is empty"
+        return Problem(mark.file, 0, 0, dotted(path), None, "no such entry of the list", fix)
+    if not isinstance(node, dict):
+        rule, fix = "a single value has no fields", f"set {dotted(path[:-1])} itself"
+        return Problem(mark.file, 0, 0, dotted(path), None, rule, fix)
+    names = list(node) if shape.has_free_names else shape.field_names(node)
+    if part in node or (not shape.has_free_names and part in names):
+        return None
+    rule = "there is nothing of this name" if shape.has_free_names else "unknown field"
+    return Problem(mark.file, 0, 0, dotted(path), None, rule, did_you_mean(str(part), names))
+
+
+def _mark_all(tree: Source, path: Path_, value: Any, mark: Mark) -> None:
+    tree.marks[path] = tree.keys[path] = mark
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _mark_all(tree, (*path, key), item, mark)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _mark_all(tree, (*path, index), item, mark)
+
+
+# ---------------------------------------------------------------------------------------------
+# Checking
+# ---------------------------------------------------------------------------------------------
+
+
+def build(written: Source, name: str, overrides: Mapping[str, Any]) -> Scenario:
+    """The scenario of a tree with overrides, or all of its problems.
+
+    Raises
+    ------
+    ScenarioError
+        If anything is wrong.
+    """
+    asked = _override(written, overrides)
+    tree = copies.expand(asked)
+    catalog = load_catalog(_era(tree.data))
+    tree = _filled_in(tree, catalog)
+    problems = list(tree.problems)
+    scenario: Scenario | None = None
+    with use_lookup(catalog):
+        try:
+            scenario = Scenario.model_validate(tree.data)
+        except ValidationError as error:
+            problems += from_pydantic(error, tree, catalog)
+        parts = checks.Parts.of(scenario or tree.data)
+    problems += checks.references(tree)
+    problems += checks.sense(parts, tree, catalog)
+    if problems or scenario is None:
+        raise ScenarioError(problems)
+    warnings = checks.warnings(scenario, tree, catalog)
+    scenario.remember(asked, name, tuple(warnings))
+    return scenario
+
+
+def _era(data: dict[str, Any]) -> str:
+    era = data.get("era", ERAS[0])
+    return era if era in ERAS else ERAS[0]
+
+
+def _filled_in(tree: Source, catalog: Catalog) -> Source:
+    """The tree with the defaults that follow from other fields."""
+    result = copy.copy(tree)
+    result.data = copy.deepcopy(tree.data)
+    for site in _maps(result.data.get("sites")):
+        providers = site.get("internet")
+        if isinstance(providers, dict) and len(providers) == 1:
+            for device in _maps(site.get("devices")):
+                if device.get("internet") is None:
+                    device["internet"] = next(iter(providers))
+    for gateway in _maps(result.data.get("gateways")):
+        sku = gateway.get("sku")
+        if gateway.get("generation") is None and sku in catalog.names("vpn-gateway-skus"):
+            gateway["generation"] = catalog.vpn_gateway_sku(str(sku)).generation
+    return result
+
+
+def _maps(section: Any) -> list[dict[str, Any]]:
+    """The entries of a section that are maps, whatever else was written."""
+    return [e for e in section.values() if isinstance(e, dict)] if isinstance(section, dict) else []

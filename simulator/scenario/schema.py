@@ -1,0 +1,97 @@
+"""The JSON Schema of a scenario file, so that an editor completes names and explains fields."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+from simulator.base.fields import use_lookup
+from simulator.catalog import load_catalog
+from simulator.scenario.model import Scenario
+
+#: Where the checked-in copy lies, for editors.
+SCHEMA_FILE = Path(__file__).parent.parent / "schema" / "scenario-v1.json"
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_REFERENCE = "#/$defs/"
+_PARTIAL = "Partial"
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a scenario, with a description on every field.
+
+    A file that extends another holds only what differs, so it is checked against a second copy of
+    the models in which nothing is required.
+    """
+    with use_lookup(load_catalog()):
+        generated = Scenario.model_json_schema(by_alias=True)
+        _tidy(generated)
+    models: dict[str, Any] = generated.pop("$defs")
+    models["Site"]["properties"]["count"] = {
+        "type": "integer",
+        "minimum": 1,
+        "description": "number of copies, named NAME-1 to NAME-N; {i} in a text is the number",
+    }
+    generated["properties"]["extends"] = {
+        "type": "string",
+        "description": "file whose fields hold where this one has none; lists are replaced",
+    }
+    title = generated.pop("title")
+    models[title] = generated
+    partial = {f"{_PARTIAL}{name}": _partial(model) for name, model in models.items()}
+    return {
+        "$schema": _DIALECT,
+        "title": "crossprem scenario, version 1",
+        "if": {"required": ["extends"]},
+        "then": {"$ref": f"{_REFERENCE}{_PARTIAL}{title}"},
+        "else": {"$ref": f"{_REFERENCE}{title}"},
+        "$defs": dict(sorted((models | partial).items())),
+    }
+
+
+def json_schema_text() -> str:
+    """The JSON Schema as the text of the checked-in file."""
+    return json.dumps(json_schema(), indent=1, ensure_ascii=True) + "\n"
+
+
+def _tidy(node: Any) -> None:
+    """Drop generated titles and say defaults of the catalogue in words."""
+    if isinstance(node, list):
+        for item in node:
+            _tidy(item)
+    if not isinstance(node, dict):
+        return
+    if isinstance(node.get("title"), str) and "properties" not in node:
+        del node["title"]
+    if "patternProperties" in node:
+        node["additionalProperties"] = False
+    node.pop("x-derived", None)
+    row = node.pop("x-default-row", None)
+    if row is not None:
+        default = load_catalog().default(row)
+        node["description"] = f"{node['description']} (default {default.text}: {default.cite()})"
+    for item in list(node.values()):
+        _tidy(item)
+
+
+def _partial(model: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a model in which no field is required and every reference is to such a copy."""
+    result = copy.deepcopy(model)
+    result.pop("required", None)
+
+    def visit(node: Any) -> None:
+        if isinstance(node, dict):
+            if "oneOf" in node:
+                node["anyOf"] = node.pop("oneOf")
+            if isinstance(node.get("$ref"), str):
+                node["$ref"] = node["$ref"].replace(_REFERENCE, f"{_REFERENCE}{_PARTIAL}")
+            for item in node.values():
+                visit(item)
+        elif isinstance(node, list):
+            for item in node:
+                visit(item)
+
+    visit(result)
+    return result

@@ -1,0 +1,176 @@
+"""The ways of a stream, and what a traffic source asks of the planner to add itself.
+
+A *way* is one row of hops from one place to another; it becomes a route of the plan. A *flow* is
+what a router sees as one 5-tuple: a TCP connection, a call, a source. Each flow has its own order
+of the stream's ways: groups by preference, and within a group of equal ways the order of a hash of
+flow and way (highest random weight, Thaler and Ravishankar 1998). So equal ways share the flows,
+a flow stays on its way, and if a way is lost only its own flows move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from simulator.catalog import Catalog
+from simulator.draft import Draft, PacketLimit, Wrap
+from simulator.plan import FORWARD, PLAIN, RETURN, Direction, PlanBuilder
+
+
+@dataclass(frozen=True)
+class Way:
+    """One row of hops between two places."""
+
+    name: str
+    """The tunnels that it uses."""
+    hops: tuple[int, ...]
+    wraps: tuple[Wrap | None, ...]
+    """Encapsulation at each hop; None is plain."""
+    limit: PacketLimit | None
+    """What it allows in packet size; None if nothing on it limits packets."""
+    usable_if: tuple[str, ...]
+    """States that must not be down for the sending end to use it."""
+
+
+class StreamDraft:
+    """One stream while traffic adds itself to the plan.
+
+    Parameters
+    ----------
+    groups
+        For each direction the ways of the stream, best group first, ways of a group equal.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stream: int,
+        groups: Mapping[Direction, Sequence[Sequence[Way]]],
+        draft: Draft,
+        horizon_s: float,
+    ) -> None:
+        self.name = name
+        self.stream = stream
+        self.horizon_s = horizon_s
+        self.flow_ways: dict[Direction, list[tuple[Way, ...]]] = {FORWARD: [], RETURN: []}
+        """The ways of each flow in order of its preference, by number of the flow."""
+        self.sources: dict[str, str] = {}
+        """Where a value of the source comes from, for `explain`."""
+        self._draft = draft
+        self._groups = groups
+        self._routes: dict[tuple[Direction, str, bool], int] = {}
+
+    @property
+    def builder(self) -> PlanBuilder:
+        """The plan's builder."""
+        return self._draft.builder
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalogue of the scenario's era."""
+        return self._draft.catalog
+
+    def ways(self, direction: Direction) -> list[Way]:
+        """All ways of a direction, best first."""
+        return [way for group in self._groups[direction] for way in group]
+
+    def routes(self, direction: Direction, flow: str, *, do_not_fragment: bool) -> list[int]:
+        """Declare a flow; returns its routes, the one it starts with first.
+
+        `flow` names it within the stream and direction; its number there is the order of calls.
+        """
+        key = self.builder.key
+
+        def score(way: Way) -> int:
+            return key(self.name, direction, flow, way.name, "5-tuple")
+
+        ordered = [way for group in self._groups[direction] for way in sorted(group, key=score)]
+        return self._declare(direction, ordered, do_not_fragment)
+
+    def equal_ways_count(self, direction: Direction) -> int:
+        """How many equal ways the best group has."""
+        return len(self._groups[direction][0])
+
+    def spread_routes(
+        self, direction: Direction, part: int, *, do_not_fragment: bool
+    ) -> list[int]:
+        """As `routes`, for one of `equal_ways_count` equal parts of very many small flows.
+
+        A hash spreads such flows evenly, so each part starts on an equal way of its own.
+        """
+        ordered: list[Way] = []
+        for group in self._groups[direction]:
+            turn = part % len(group)
+            ordered += [*group[turn:], *group[:turn]]
+        return self._declare(direction, ordered, do_not_fragment)
+
+    def _declare(
+        self, direction: Direction, ordered: list[Way], do_not_fragment: bool
+    ) -> list[int]:
+        self.flow_ways[direction].append(tuple(ordered))
+        return [self._route(direction, way, do_not_fragment) for way in ordered]
+
+    def _route(self, direction: Direction, way: Way, do_not_fragment: bool) -> int:
+        known = (direction, way.name, do_not_fragment)
+        if known not in self._routes:
+            around = [
+                PLAIN if w is None else w.encapsulation(do_not_fragment=do_not_fragment)
+                for w in way.wraps
+            ]
+            self._routes[known] = self.builder.route(
+                self.stream, direction, way.hops, around, name=way.name
+            )
+        return self._routes[known]
+
+    # ---- packet sizes and times ----------------------------------------------------------------
+
+    def packet_sizes(
+        self, direction: Direction, packet_size: str | float
+    ) -> tuple[list[int], list[float]]:
+        """Sizes of IP packets and their weights: of a mix of the catalogue, or one size.
+
+        A mix stands for traffic that adapts to what fits on the way; one size is sent as it is.
+        """
+        if not isinstance(packet_size, str):
+            return [round(packet_size)], [1.0]
+        mix = self.catalog.packet_mix(packet_size)
+        sizes = [self.fitting_bytes(direction, round(size)) for size in mix.sizes_bytes]
+        return sizes, list(mix.weights)
+
+    @property
+    def udp_header_bytes(self) -> int:
+        """What a UDP packet carries beside its payload."""
+        default = self.catalog.default
+        return round(default("header.ipv4").value + default("header.udp").value)
+
+    def fitting_bytes(self, direction: Direction, size_bytes: int) -> int:
+        """The size of packets of traffic that adapts to what fits on every way.
+
+        Traffic adapts if TCP's segment size is clamped on the way, or if senders are told of
+        packets that do not fit.
+        """
+        limits = [way.limit for way in self.ways(direction) if way.limit is not None]
+        fits = [x.fit_bytes for x in limits if x.mss_clamp_bytes is not None or x.is_told]
+        return min([size_bytes, *fits])
+
+    def segment_bytes(self, direction: Direction, host_mss_bytes: int, header_bytes: int) -> int:
+        """The IP packet of a full TCP segment, DF set.
+
+        The handshake carries the smallest segment size of the hosts and of the devices that clamp
+        it. If such a packet does not fit, path MTU discovery lowers it, unless the sender never
+        hears of it (then everything is lost: a black hole) or it is cut on the way all the same.
+        """
+        limits = [way.limit for way in self.ways(direction) if way.limit is not None]
+        clamps = [x.mss_clamp_bytes for x in limits if x.mss_clamp_bytes is not None]
+        size_bytes = min([host_mss_bytes, *clamps]) + header_bytes
+        told = [x.fit_bytes for x in limits if x.is_told and not x.cuts_df]
+        return min([size_bytes, *told])
+
+    @property
+    def rtt_s(self) -> float:
+        """Median round trip without load, on the best way of each direction."""
+        return sum(self.one_way_s(direction) for direction in (FORWARD, RETURN))
+
+    def one_way_s(self, direction: Direction) -> float:
+        """Median delay without load on the best way of a direction."""
+        return sum(self._draft.delay_s[hop] for hop in self.ways(direction)[0].hops)

@@ -1,0 +1,257 @@
+"""What a control process can see and do: the clock, named signals and timers, and the verbs.
+
+A process changes the network only through the verbs here. Each lets the data plane catch up with
+the present instant first and then changes its arrays: the stretch between two changes is an epoch,
+changes at one instant form one epoch, and an arrival exactly at a change sees the new state.
+
+Time is the integer picoseconds of SimPy's clock; seconds appear only in arguments.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import simpy
+
+from kernels import layout
+from simulator.base.errors import PlanError
+from simulator.base.units import BITS_PER_BYTE
+from simulator.dataplane import DataPlane
+from simulator.plan import PS_PER_S, Direction, Plan, threshold, to_ps, unit
+from simulator.recorder import NO_CAUSE
+
+
+class Signal:
+    """A named occasion that processes wait for, any number of times."""
+
+    def __init__(self, env: simpy.Environment) -> None:
+        self._env = env
+        self._waiting: list[simpy.Event] = []
+
+    def wait(self) -> simpy.Event:
+        """Event of the next `fire`; its value is what was fired."""
+        event = self._env.event()
+        self._waiting.append(event)
+        return event
+
+    def fire(self, value: Any = None) -> None:
+        """Wake everybody who waits now."""
+        waiting, self._waiting = self._waiting, []
+        for event in waiting:
+            if not event.triggered:
+                event.succeed(value)
+
+
+class RestartableTimer:
+    """A deadline that moves: DPD, hold time, connect retry.
+
+    SimPy cannot withdraw a timeout, so the timer sleeps until the deadline it knew and looks
+    again. A deadline that only moves later keeps a single timeout in the heap.
+    """
+
+    def __init__(self, env: simpy.Environment, callback: Callable[[], None]) -> None:
+        self._env = env
+        self._callback = callback
+        self._deadline_ps: int | None = None
+        self._wake_ps: int | None = None
+
+    def restart(self, after_s: float) -> None:
+        """Let the timer run out `after_s` seconds from now, whatever was set before."""
+        self._deadline_ps = int(self._env.now) + to_ps(after_s)
+        if self._wake_ps is None or self._wake_ps > self._deadline_ps:
+            self._sleep()
+
+    def stop(self) -> None:
+        """Let the timer never run out."""
+        self._deadline_ps = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a deadline is set."""
+        return self._deadline_ps is not None
+
+    def _sleep(self) -> None:
+        assert self._deadline_ps is not None
+        wake_ps = self._wake_ps = self._deadline_ps
+        timeout = self._env.timeout(wake_ps - int(self._env.now))
+        assert timeout.callbacks is not None
+        timeout.callbacks.append(lambda _: self._look(wake_ps))
+
+    def _look(self, wake_ps: int) -> None:
+        if wake_ps != self._wake_ps:
+            return  # an earlier deadline was set meanwhile and has its own timeout
+        self._wake_ps = None
+        if self._deadline_ps is None:
+            return
+        if self._deadline_ps > int(self._env.now):
+            self._sleep()
+            return
+        self._deadline_ps = None
+        self._callback()
+
+
+class World:
+    """The network as control processes see it."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        data: DataPlane,
+        env: simpy.Environment,
+        tick: Callable[[int], None] | None = None,
+    ) -> None:
+        self.plan = plan
+        self.env = env
+        self.state: dict[str, Any] = {}
+        """Facts that processes tell each other, by name (`tunnel:lyon-vpn-0` -> `up`)."""
+        self._data = data
+        self._tick = tick
+        self._signals: dict[str, Signal] = {}
+        self._down_causes: dict[int, list[int]] = defaultdict(list)
+        self._hop_idx = {(hop.name, hop.direction): h for h, hop in enumerate(plan.hops)}
+
+    # ---- clock, signals, draws -------------------------------------------------------------
+
+    @property
+    def now_ps(self) -> int:
+        """The present instant, integer picoseconds."""
+        return int(self.env.now)
+
+    @property
+    def now_s(self) -> float:
+        """The present instant in seconds."""
+        return self.now_ps / PS_PER_S
+
+    @property
+    def horizon_ps(self) -> int:
+        """The end of the run."""
+        return self.plan.horizon_ps
+
+    def wait(self, duration_s: float) -> simpy.Event:
+        """Event that happens `duration_s` seconds from now."""
+        return self.env.timeout(to_ps(duration_s))
+
+    def wait_until_ps(self, time_ps: int) -> simpy.Event:
+        """Event that happens at `time_ps`, now if that has passed."""
+        return self.env.timeout(max(0, time_ps - self.now_ps))
+
+    def timer(self, callback: Callable[[], None]) -> RestartableTimer:
+        """Return a timer that calls `callback` when it runs out."""
+        return RestartableTimer(self.env, callback)
+
+    def signal(self, name: str) -> Signal:
+        """Return the signal of this name, the same object each time."""
+        if name not in self._signals:
+            self._signals[name] = Signal(self.env)
+        return self._signals[name]
+
+    def uniform(self, *names: str, counter: int = 0) -> float:
+        """Draw number `counter` of the stream with these names: strictly between 0 and 1."""
+        return unit(self.plan.key(*names, str(counter)))
+
+    # ---- events ----------------------------------------------------------------------------
+
+    def event(
+        self, kind: str, subject: str, cause_event_id: int = NO_CAUSE, detail: str = ""
+    ) -> int:
+        """Write down that something happened now; returns its id for what it causes."""
+        return self._data.recorder.event(self.now_ps, kind, subject, cause_event_id, detail)
+
+    # ---- verbs -----------------------------------------------------------------------------
+
+    def hop(self, name: str, direction: Direction) -> int:
+        """Index of a hop; raises PlanError if the plan has none of that name."""
+        try:
+            return self._hop_idx[(name, direction)]
+        except KeyError:
+            raise PlanError(f"the plan has no hop {name} ({direction})") from None
+
+    def link_down(self, hops: Iterable[int], cause_event_id: int = NO_CAUSE) -> None:
+        """Take hops down; what is queued is lost. One that is down for two reasons needs two ups."""
+        self._catch_up()
+        for h in hops:
+            self._down_causes[h].append(cause_event_id)
+            if len(self._down_causes[h]) == 1:
+                self._data.set_up(h, False)
+
+    def link_up(self, hops: Iterable[int], cause_event_id: int = NO_CAUSE) -> None:
+        """Take one reason to be down from hops; those without any come up, with empty queues.
+
+        `cause_event_id` is the event that repairs them; it plays no part in which reason goes.
+        """
+        self._catch_up()
+        for h in hops:
+            if not self._down_causes[h]:
+                raise PlanError(f"hop {self.plan.hops[h].name} is up already")
+            self._down_causes[h].pop(0)
+            if not self._down_causes[h]:
+                self._data.set_up(h, True)
+
+    def is_up(self, hops: Iterable[int]) -> bool:
+        """Whether all of these hops are up."""
+        return not any(self._down_causes[h] for h in hops)
+
+    def cause_of_down(self, hops: Iterable[int]) -> int:
+        """Event that first took one of these hops down and still does; NO_CAUSE if all are up."""
+        return min((c for h in hops for c in self._down_causes[h]), default=NO_CAUSE)
+
+    def set_capacity(
+        self, h: int, *, rate_bps: float | None = None, packets_per_s: float | None = None
+    ) -> None:
+        """Change the rate of a server; the packet in service keeps its old one."""
+        self._catch_up()
+        per_byte = None
+        if rate_bps is not None:
+            per_byte = round(BITS_PER_BYTE / rate_bps * PS_PER_S * (1 << layout.PER_BYTE_SHIFT))
+        min_service_ps = None if packets_per_s is None else to_ps(1.0 / packets_per_s)
+        self._data.set_service(h, per_byte=per_byte, min_service_ps=min_service_ps)
+
+    def set_path(
+        self, h: int, *, delay_s: float | None = None, loss_ratio: float | None = None
+    ) -> None:
+        """Change the delay or the random loss of a path; nobody overtakes on it from now on."""
+        self._catch_up()
+        self._data.set_path(
+            h,
+            delay_ps=None if delay_s is None else to_ps(delay_s),
+            loss_threshold=None if loss_ratio is None else int(threshold(loss_ratio)),
+        )
+
+    def set_route(
+        self,
+        stream: str,
+        direction: Direction,
+        position: int | None,
+        flows: Iterable[int] | None = None,
+    ) -> None:
+        """Send a stream's next packets over another of its declared routes, or over none.
+
+        `position` counts the routes as declared; `flows` picks sources or TCP flows of the stream
+        by their number (all without). Packets under way keep their route.
+        """
+        self._catch_up()
+        stream_idx = next(i for i, s in enumerate(self.plan.streams) if s.name == stream)
+        wanted = None if flows is None else set(flows)
+        number = 0
+        for s, source in enumerate(self.plan.sources):
+            where = self.plan.directions[int(source.record["direction"])]
+            if where.stream_idx == stream_idx and where.direction == direction:
+                if wanted is None or number in wanted:
+                    self._data.set_source_route(s, position)
+                number += 1
+        number = 0
+        for f, flow in enumerate(self.plan.tcp_flows):
+            if flow.stream_idx != stream_idx:
+                continue
+            if wanted is None or number in wanted:
+                data = self.plan.directions[self.plan.routes[flow.data_routes[0]].direction_idx]
+                if data.direction == direction:
+                    self._data.set_flow_route(f, data_position=position, which=("data",))
+                else:
+                    self._data.set_flow_route(f, ack_position=position, which=("ack",))
+            number += 1
+
+    def _catch_up(self) -> None:
+        self._data.advance(self.now_ps, self._tick)

@@ -1,0 +1,110 @@
+"""A world for control processes alone: SimPy's clock, and a log of what they ask for."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import simpy
+
+from simulator.base.keys import random_key
+from simulator.plan import PS_PER_S, Process, to_ps, unit
+
+
+@dataclass(frozen=True)
+class Event:
+    event_id: int
+    time_s: float
+    kind: str
+    subject: str
+    cause_event_id: int
+    detail: str
+
+
+class Signal:
+    def __init__(self, env: simpy.Environment) -> None:
+        self._env = env
+        self._next = env.event()
+
+    def wait(self) -> simpy.Event:
+        return self._next
+
+    def fire(self, value: object = None) -> None:
+        fired, self._next = self._next, self._env.event()
+        fired.succeed(value)
+
+
+class Timer:
+    def __init__(self, env: simpy.Environment, callback: Callable[[], None]) -> None:
+        self._env = env
+        self._callback = callback
+        self._turn = 0
+
+    def restart(self, after_s: float) -> None:
+        self._turn += 1
+        self._env.process(self._sleep(self._turn, after_s))
+
+    def stop(self) -> None:
+        self._turn += 1
+
+    def _sleep(self, turn: int, after_s: float) -> Any:
+        yield self._env.timeout(to_ps(after_s))
+        if turn == self._turn:
+            self._callback()
+
+
+@dataclass
+class FakeWorld:
+    """`routes` holds the last (position, flows) of each `set_route`, `down` the hops that stop."""
+
+    horizon_s: float
+    replicate: int = 0
+    env: simpy.Environment = field(default_factory=lambda: simpy.Environment(initial_time=0))
+    state: dict[str, Any] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    down: set[int] = field(default_factory=set)
+    routes: list[tuple[float, str, str, int | None, tuple[int, ...]]] = field(default_factory=list)
+    _signals: dict[str, Signal] = field(default_factory=dict)
+
+    @property
+    def now_s(self) -> float:
+        return self.env.now / PS_PER_S
+
+    def wait(self, seconds: float) -> simpy.Event:
+        return self.env.timeout(to_ps(seconds))
+
+    def timer(self, callback: Callable[[], None]) -> Timer:
+        return Timer(self.env, callback)
+
+    def signal(self, name: str) -> Signal:
+        return self._signals.setdefault(name, Signal(self.env))
+
+    def uniform(self, *names: str, counter: int = 0) -> float:
+        return unit(random_key(1, self.replicate, *names, str(counter)))
+
+    def link_down(self, hops: Iterable[int], cause_event_id: int = 0) -> None:
+        assert self.down.isdisjoint(hops), "no process has two reasons for one hop"
+        self.down |= set(hops)
+
+    def link_up(self, hops: Iterable[int], cause_event_id: int = 0) -> None:
+        assert self.down.issuperset(hops), "it is up already"
+        self.down -= set(hops)
+
+    def set_route(
+        self, stream: str, direction: str, position: int | None, flows: Iterable[int]
+    ) -> None:
+        self.routes.append((self.now_s, stream, direction, position, tuple(flows)))
+
+    def event(self, kind: str, subject: str, cause_event_id: int = 0, detail: str = "") -> int:
+        assert cause_event_id <= len(self.events)
+        number = len(self.events) + 1
+        self.events.append(Event(number, self.now_s, kind, subject, cause_event_id, detail))
+        return number
+
+    def run(self, processes: Iterable[tuple[str, Process]]) -> "FakeWorld":
+        for _, process in processes:
+            self.env.process(process(self))
+        self.env.run(until=to_ps(self.horizon_s))
+        return self
+
+    def of_kind(self, kind: str, subject: str = "") -> list[Event]:
+        return [e for e in self.events if e.kind == kind and subject in ("", e.subject)]

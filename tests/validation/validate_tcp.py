@@ -1,0 +1,243 @@
+"""Comparison of the TCP kernels with the measured Linux stack, one row per configuration.
+
+`steady_rows(file)` covers `tcp_grid.csv`, `tcp_offgrid.csv` and `tcp_buffer.csv`,
+`unfairness_rows()` the flows of unequal RTT, `outage_rows()` the recovery after an outage.
+Every row holds what was measured, what the model gives and the error as the data's README and
+the acceptance rule want it: the distance from the range of the repetitions, which is widened to
+at least 2 % of the mean. `python -m tests.validation.validate_tcp` prints a summary.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from kernels.tcp import TcpOptions  # noqa: E402  the script runs from any folder
+from tests.validation.tcp_path import MSS_BYTES, PathCase, run_case  # noqa: E402
+
+DATA = Path(__file__).resolve().parent / "data"
+BITS_PER_BYTE = 8
+SAMPLES_PER_S = 20
+CELL = ["cc", "rate_mbit", "rtt_ms", "loss", "queue_bytes", "flows"]
+STEADY_FILES = ("tcp_grid.csv", "tcp_offgrid.csv", "tcp_buffer.csv")
+LEAST_RANGE_RATIO = 0.02
+NAMES = {"cubic": "cubic", "reno": "newreno", "bbr": "bbr"}
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """Figures of one run in its measuring window."""
+
+    goodput_mbps: float
+    srtt_ms: float
+    jain: float
+    retransmitted: float
+    timeouts: float
+    cwnd: float
+
+
+def jain_index(rate: Iterable[float]) -> float:
+    """Return Jain's fairness index of some rates: 1 if all are equal, 1/n if one has all."""
+    values = np.array(list(rate), float)
+    return float(values.sum() ** 2 / (len(values) * (values**2).sum()))
+
+
+def distance_ratio(value: float, measured: Iterable[float]) -> float:
+    """Return the signed distance of a value from the range of repetitions / their mean."""
+    values = np.array(list(measured), float)
+    mean = values.mean()
+    slack = max(LEAST_RANGE_RATIO * mean - np.ptp(values), 0.0) / 2
+    low, high = values.min() - slack, values.max() + slack
+    return float((max(value - high, 0.0) - max(low - value, 0.0)) / mean)
+
+
+def steady_case(cell: tuple[Any, ...], rep: int, seed: int, options: TcpOptions) -> PathCase:
+    """Return the run that one line of the steady-state files describes."""
+    _, rate_mbit, rtt_ms, loss, queue_bytes, flows = cell
+    gap_s = max(rtt_ms / 1e3, 0.01 + 0.0037 * (rep - 1))
+    return PathCase(
+        rate_bps=rate_mbit * 1e6,
+        rtt_s=(rtt_ms / 1e3,) * flows,
+        queue_bytes=queue_bytes,
+        loss=loss,
+        start_s=((flows - 1) * gap_s,),
+        seed=seed,
+        options=options,
+    )
+
+
+def run_steady(case: PathCase, warm_s: float, dur_s: float) -> Steady:
+    """Run a case and take the figures of its window."""
+    samples, _, _ = run_case(case, warm_s + dur_s + 0.051)
+    first = round(warm_s * SAMPLES_PER_S) - 1
+    last = round((warm_s + dur_s) * SAMPLES_PER_S) - 1
+    delivered = (samples["delivered"][last] - samples["delivered"][first]).astype(float)
+    window = samples[first : last + 1]
+    return Steady(
+        goodput_mbps=float(delivered.sum() * MSS_BYTES * BITS_PER_BYTE / dur_s / 1e6),
+        srtt_ms=float(window["srtt_ps"].mean() / 1e9),
+        jain=jain_index(delivered),
+        retransmitted=float(np.sum(samples["retransmitted"][last] - samples["retransmitted"][first])),
+        timeouts=float(np.sum(samples["timeouts"][last] - samples["timeouts"][first])),
+        cwnd=float(window["cwnd"].mean()),
+    )
+
+
+def measured_runs(file: str) -> pd.DataFrame:
+    """Return one line per measured run: sums and means over its flows."""
+    table = pd.read_csv(DATA / file)
+    groups = table.groupby([*CELL, "rep", "warm_s", "dur_s"], as_index=False)
+    return groups.agg(
+        goodput_mbps=("goodput_mbps", "sum"),
+        srtt_ms=("mean_srtt_ms", "mean"),
+        jain=("goodput_mbps", jain_index),
+        retransmitted=("retrans_pkts", "sum"),
+        timeouts=("rto_count", "sum"),
+        cwnd=("mean_cwnd", "mean"),
+    )
+
+
+def steady_rows(
+    file: str, seeds: int = 2, controls: Iterable[str] = NAMES, **changes: Any
+) -> pd.DataFrame:
+    """Compare every configuration of a steady-state file; `changes` are switches of TcpOptions."""
+    rows = []
+    runs = measured_runs(file)
+    for cell, group in runs[runs["cc"].isin(list(controls))].groupby(CELL):
+        options = TcpOptions(congestion_control=NAMES[cell[0]], **changes)
+        results = [
+            run_steady(
+                steady_case(cell, run.rep, 100 * run.rep + seed, options), run.warm_s, run.dur_s
+            )
+            for run in group.itertuples()
+            for seed in range(seeds if cell[3] > 0 or run.rep == 1 else 1)
+        ]
+        row: dict[str, Any] = dict(zip(CELL, cell, strict=True))
+        row["reps"] = len(group)
+        for name in ("goodput_mbps", "srtt_ms", "jain", "retransmitted", "timeouts", "cwnd"):
+            values = [getattr(result, name) for result in results]
+            row[f"{name}_measured"] = group[name].mean()
+            row[f"{name}_model"] = float(np.mean(values))
+        row["goodput_error"] = distance_ratio(row["goodput_mbps_model"], group["goodput_mbps"])
+        row["srtt_error"] = distance_ratio(row["srtt_ms_model"], group["srtt_ms"])
+        row["jain_error"] = row["jain_model"] - row["jain_measured"]
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def unfairness_rows(seeds: int = 3, controls: Iterable[str] = NAMES, **changes: Any) -> pd.DataFrame:
+    """Compare the shares of flows of unequal RTT; one row per flow and configuration.
+
+    The flows of the data start at different times within a second: every seed of the model draws
+    other times, and the shares are means over the seeds.
+    """
+    table = pd.read_csv(DATA / "tcp_rtt_unfairness.csv")
+    rows = []
+    keys = ["cc", "rtts_ms", "rate_mbit", "queue_bytes"]
+    for cell, group in table[table["cc"].isin(list(controls))].groupby(keys):
+        cc, rtts_ms, rate_mbit, queue_bytes = cell
+        rtt_s = tuple(float(rtt) / 1e3 for rtt in rtts_ms.split("+"))
+        options = TcpOptions(congestion_control=NAMES[cc], **changes)
+        # The long repetition, where there is one, is the steady state.
+        best = group[group["dur_s"] == group["dur_s"].max()]
+        warm_s, dur_s = best["warm_s"].iloc[0], best["dur_s"].iloc[0]
+        shares = []
+        for seed in range(seeds):
+            start_s = tuple(np.random.default_rng([seed, 7]).random(len(rtt_s)))
+            case = PathCase(
+                rate_bps=rate_mbit * 1e6,
+                rtt_s=rtt_s,
+                queue_bytes=queue_bytes,
+                start_s=start_s,
+                options=options,
+            )
+            samples, _, _ = run_case(case, warm_s + dur_s + 0.051)
+            first = round(warm_s * SAMPLES_PER_S) - 1
+            last = round((warm_s + dur_s) * SAMPLES_PER_S) - 1
+            delivered = samples["delivered"][last] - samples["delivered"][first]
+            shares.append(delivered / delivered.sum())
+        for f, rtt in enumerate(rtt_s):
+            measured = group[group["flow"] == f + 1]["share"]
+            model = float(np.mean([share[f] for share in shares]))
+            row: dict[str, Any] = dict(zip(keys, cell, strict=True))
+            row |= {"rtt_ms": rtt * 1e3, "share_measured": measured.mean(), "share_model": model}
+            row["share_low"], row["share_high"] = measured.min(), measured.max()
+            row["share_spread"] = float(np.ptp([share[f] for share in shares]))
+            row["share_error"] = max(model - measured.max(), 0) - max(measured.min() - model, 0)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def outage_rows(controls: Iterable[str] = NAMES, **changes: Any) -> pd.DataFrame:
+    """Compare the recovery after an outage; one row per measured run."""
+    table = pd.read_csv(DATA / "tcp_outage.csv")
+    table = table[table["cc"].isin(list(controls))]
+    return pd.DataFrame([_outage_row(run, **changes) for run in table.itertuples()])
+
+
+def _outage_row(run: Any, **changes: Any) -> dict[str, Any]:
+    start_s, end_s = run.outage_start_s, run.outage_start_s + run.outage_s
+    nothing = (-1.0, -1.0)
+    case = PathCase(
+        rate_bps=run.rate_mbit * 1e6,
+        rtt_s=(run.rtt_ms / 1e3,),
+        queue_bytes=run.queue_bytes,
+        options=TcpOptions(congestion_control=NAMES[run.cc], **changes),
+        data_outage_s=(start_s, end_s) if run.kind in ("both", "data") else nothing,
+        ack_outage_s=(start_s, end_s) if run.kind in ("both", "ack") else nothing,
+        sample_s=0.01,
+    )
+    samples, _, _ = run_case(case, end_s + 62.0)
+    row = {
+        name: getattr(run, name)
+        for name in ("cc", "rate_mbit", "rtt_ms", "kind", "outage_set_s", "rep")
+    }
+    at = round(end_s / case.sample_s) - 1
+    delivered = samples["delivered"][:, 0] * (MSS_BYTES * BITS_PER_BYTE / 1e6)
+    before = (delivered[round(start_s / case.sample_s) - 1] - delivered[round(start_s / case.sample_s) - 501]) / 5.0
+    row["before_measured"], row["before_model"] = run.before_mbps, before
+    row["mean10s_measured"] = run.mean10s_mbps
+    row["mean10s_model"] = (delivered[at + 1000] - delivered[at]) / 10.0
+    row["t90_measured"] = run.t90_sustained_s
+    row["t90_model"] = _sustained_s(delivered[at:], before, case.sample_s)
+    row["rto_step_s"] = float(samples["rto_ps"][at, 0] / 1e12)
+    row["timeouts_measured"] = run.rto_count
+    row["timeouts_model"] = int(samples["timeouts"][-1, 0])
+    return row
+
+
+def _sustained_s(delivered: Any, before_mbps: float, step_s: float) -> float:
+    """Return the start of the first 2 s window (in steps of 0.1 s) at 90 % of before."""
+    stride = round(0.1 / step_s)
+    width = round(2.0 / step_s)
+    for start in range(0, len(delivered) - width, stride):
+        if (delivered[start + width] - delivered[start]) / 2.0 >= 0.9 * before_mbps:
+            return start * step_s
+    return float("nan")
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the accepted figures per congestion control: median and 90th percentile."""
+    lines = []
+    for name, group in [("all", rows), *rows.groupby("cc")]:
+        error = group["goodput_error"].abs()
+        lines.append(
+            {
+                "cc": name,
+                "cells": len(group),
+                "goodput_p50": error.median(),
+                "goodput_p90": error.quantile(0.9),
+                "srtt_p50": group["srtt_error"].abs().median(),
+                "srtt_p90": group["srtt_error"].abs().quantile(0.9),
+                "jain_p50": group["jain_error"].abs().median(),
+            }
+        )
+    return pd.DataFrame(lines).round(4)
