@@ -20,16 +20,25 @@ def lean(kernel: Function) -> Function:
 
     Goes on top of `kernel`. A plain Python function (`NUMBA_DISABLE_JIT=1`) stays as it is.
     """
-    return _with_counts(kernel, False)
+    return _with_options(kernel, _nrt=False)
+
+
+def inner(kernel: Function) -> Function:
+    """Compile a lean kernel that only other kernels call: without an entry from Python.
+
+    Taking arguments of twenty arrays from Python is a good part of what a small kernel costs to
+    compile.
+    """
+    return _with_options(kernel, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def counted(kernel: Function) -> Function:
     """Compile a kernel that allocates arrays and is called by a lean one, which hands it on."""
-    return _with_counts(kernel, True)
+    return _with_options(kernel, _nrt=True)
 
 
-def _with_counts(kernel: Function, is_counted: bool) -> Function:
-    options: dict[str, Any] | None = getattr(kernel, "targetoptions", None)
-    if options is not None:
-        options["_nrt"] = is_counted
+def _with_options(kernel: Function, **options: bool) -> Function:
+    target_options: dict[str, Any] | None = getattr(kernel, "targetoptions", None)
+    if target_options is not None:
+        target_options.update(options)
     return kernel

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kernels._jit import inline_kernel, kernel
-from kernels._lean import lean
+from kernels._lean import inner
 from kernels.quantiles import draw_quantile
 from kernels.random import exponential, mix, uniform
 from kernels.units import PS_PER_S
@@ -157,7 +157,7 @@ def after(now_ps: int, time_s: float) -> int:
     return now_ps + np.int64(time_ps) if time_ps < NEVER_PS / 2 else NEVER_PS
 
 
-@lean
+@inner
 @kernel
 def draw_gap(source: np.ndarray, i: int, number: int, profile: np.ndarray, now_ps: int) -> int:
     """Draw what passes until flow `number` of a Poisson source arrives. Returns 0."""
@@ -167,7 +167,7 @@ def draw_gap(source: np.ndarray, i: int, number: int, profile: np.ndarray, now_p
     return 0
 
 
-@lean
+@inner
 @kernel
 def set_rate(
     source: np.ndarray, i: int, profile: np.ndarray, now_ps: int, rate_per_s: float
@@ -194,7 +194,7 @@ def _step_at(source: np.ndarray, i: int, profile: np.ndarray, time_ps: int) -> t
     return j, end_ps
 
 
-@lean
+@inner
 @kernel
 def _arrival_ps(source: np.ndarray, i: int, profile: np.ndarray) -> int:
     """When the gap that is left will have passed."""
@@ -218,7 +218,7 @@ def _arrival_ps(source: np.ndarray, i: int, profile: np.ndarray) -> int:
     return NEVER_PS
 
 
-@lean
+@inner
 @kernel
 def _expected_arrivals(source: np.ndarray, i: int, profile: np.ndarray, until_ps: int) -> float:
     """Integrate the present rate from `gap_from_ps` until `until_ps`."""
@@ -246,7 +246,7 @@ def think_until_ps(source: np.ndarray, i: int, table: np.ndarray, now_ps: int) -
     return after(now_ps, draw_quantile(bits, table, begin))
 
 
-@lean
+@inner
 @kernel
 def push_wake(source: np.ndarray, i: int, wake_ps: np.ndarray, time_ps: int) -> int:
     """Let one more user of source `i` think until `time_ps`. Returns 0."""
@@ -261,7 +261,7 @@ def push_wake(source: np.ndarray, i: int, wake_ps: np.ndarray, time_ps: int) -> 
     return 0
 
 
-@lean
+@inner
 @kernel
 def pop_wake(source: np.ndarray, i: int, wake_ps: np.ndarray) -> int:
     """Take the user out who wakes next. Returns 0."""

@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 
 from kernels import heaps
 from kernels._jit import inline_kernel, kernel
-from kernels._lean import lean
+from kernels._lean import inner, lean
 from kernels.flow_sources import (
     NEVER_PS,
     NONE,
@@ -120,6 +120,8 @@ STORE: Final = np.dtype(
     [
         ("stale_count", np.int64),
         ("events", np.int64),
+        ("now_ps", np.int64),  # of the last event or change
+        ("is_unsolved", np.int64),  # the network is new: everything must be solved
     ],
     align=True,
 )
@@ -205,9 +207,6 @@ def new_flows(
     class_flows["service_per_byte"] = BITS_PER_BYTE / weight
     class_flows["source"] = class_source
     class_flows["histogram_row"] = NONE if class_histogram is None else class_histogram
-    due_ps = np.zeros(2 * leaves, np.int64)
-    due_winner = np.zeros(2 * leaves, np.int64)
-    clear_all(due_ps, due_winner)
     fresh = source.copy()
     fresh["next_ps"] = NEVER_PS
     wake_size = int((source["wake_begin"] + source["wake_room"]).max(initial=0))
@@ -220,8 +219,8 @@ def new_flows(
         pool=pool,
         key=np.zeros(tree_size, np.float64),
         key_winner=np.zeros(tree_size, np.int64),
-        due_ps=due_ps,
-        due_winner=due_winner,
+        due_ps=np.full(2 * leaves, NEVER_PS),
+        due_winner=heaps.first_leaves(leaves),
         stale=np.zeros(limit_count, np.int64),
         source=fresh,
         choice=choice,
@@ -235,7 +234,6 @@ def new_flows(
 
 def grown(flows: Flows) -> Flows:
     """Return the same state with room for twice as many flows."""
-
     return flows._replace(entry=np.concatenate([flows.entry, np.zeros_like(flows.entry)]))
 
 
@@ -247,14 +245,6 @@ def run(until_ps: int, sharing: Sharing, flows: Flows, events_max: int = 10_000_
         if status == GROW:
             flows = grown(flows)
     return flows
-
-
-@lean
-@kernel
-def clear_all(due_ps: np.ndarray, due_winner: np.ndarray) -> int:
-    """Empty the tournament of limits and sources. Returns 0."""
-    heaps.clear_tournament(due_ps, due_winner, 0, due_ps.size // 2, NEVER_PS)
-    return 0
 
 
 @lean
@@ -286,26 +276,41 @@ def advance(until_ps: int, events_max: int, s: Sharing, f: Flows) -> int:
     """
     store = f.store[0]
     events = 0
-    while f.due_ps[1] < until_ps:
-        if events == events_max:
-            return MORE
-        if not heaps.has_room(f.entry, f.pool):
-            return GROW
-        now_ps = f.due_ps[1]
-        k = f.due_winner[1]
-        if k < s.limit.size:
-            starter = _complete(s, f, k, now_ps)
-        else:
-            starter = _wake(f, k - s.limit.size, now_ps)
-        if starter != NONE:
-            _start_flow(s, f, starter, now_ps)
-        events += 1
-        store["events"] += 1
-        if store["events"] % REFRESH_EVENTS == 0:
-            recount(s)
+    status = MORE
+    while status == MORE:
+        if store["is_unsolved"] != 0:
+            solve_all(s)
+            _reset_clocks(s, f)
         settle(s)
-        _follow(s, f, now_ps)
-    return DONE
+        _follow(s, f, store["now_ps"])
+        if f.due_ps[1] >= until_ps:
+            status = DONE
+        elif not heaps.has_room(f.entry, f.pool):
+            status = GROW
+        elif events == events_max:
+            break
+        else:
+            events += 1
+            _handle_event(s, f)
+    return status
+
+
+@inline_kernel
+def _handle_event(s: Sharing, f: Flows) -> None:
+    """Let the next event happen; who gets which rate from then on comes after."""
+    store = f.store[0]
+    now_ps = f.due_ps[1]
+    k = f.due_winner[1]
+    store["now_ps"] = now_ps
+    if k < s.limit.size:
+        starter = _complete(s, f, k, now_ps)
+    else:
+        starter = _wake(f, k - s.limit.size, now_ps)
+    if starter != NONE:
+        _start_flow(s, f, starter, now_ps)
+    store["events"] += 1
+    if store["events"] % REFRESH_EVENTS == 0:
+        recount(s)
 
 
 @inline_kernel
@@ -475,7 +480,7 @@ def _follow(s: Sharing, f: Flows, now_ps: int) -> None:
     f.store[0]["stale_count"] = 0
 
 
-@lean
+@inner
 @kernel
 def _change_clock(s: Sharing, f: Flows, c: int, now_ps: int) -> int:
     """Let class `c`, which got another limit, read the clock of that limit. Returns 0."""
@@ -537,31 +542,26 @@ def apply_network(
     """
     for c in range(s.flow_class.size):  # the clock of a class without a limit is its offset
         cls = s.flow_class[c]
-        if cls["count"] > 0:
+        if cls["limit"] != IDLE:
             f.class_flows[c]["offset"] += _advance_clock(f, cls["limit"], now_ps)
         cls["limit"] = IDLE
-    status = prepare(capacity_bps, weight, cap_bps, class_ptr, class_hop, class_use, s)
-    solve_all(s)
-    _reset_clocks(now_ps, s, f)
-    for c in range(s.flow_class.size):
-        cls = s.flow_class[c]
-        if cls["count"] > 0:
-            _set_key(s, f, cls["limit"], cls["limit_link"], _first_key(f, c))
-    _finish(s, f, now_ps)
-    return status
+    f.store[0]["is_unsolved"] = 1
+    f.store[0]["now_ps"] = now_ps
+    return prepare(capacity_bps, weight, cap_bps, class_ptr, class_hop, class_use, s)
 
 
-@lean
+@inner
 @kernel
-def _reset_clocks(now_ps: int, s: Sharing, f: Flows) -> int:
-    """Start all clocks at 0 and empty the tournaments of the hops. Returns 0."""
+def _reset_clocks(s: Sharing, f: Flows) -> int:
+    """Let all clocks start at 0 with the levels of a new solution. Returns 0."""
+    f.store[0]["is_unsolved"] = 0
     forget_changes(s)
     begin = np.int64(0)
     for k in range(s.limit.size):
         clock = f.clock[k]
         clock["service"] = 0.0
         clock["level"] = s.limit[k]["level"] if s.limit[k]["level"] < np.inf else 0.0
-        clock["at_ps"] = now_ps
+        clock["at_ps"] = f.store[0]["now_ps"]
         if k < s.hop.size:
             width = np.int64(1)
             while width < s.hop[k]["member_end"] - s.hop[k]["member_begin"]:
@@ -571,6 +571,10 @@ def _reset_clocks(now_ps: int, s: Sharing, f: Flows) -> int:
             heaps.clear_tournament(f.key, f.key_winner, begin, width, np.inf)
             begin += 2 * width
         _make_stale(f, k)
+    for c in range(s.flow_class.size):
+        cls = s.flow_class[c]
+        if cls["count"] > 0:
+            _set_key(s, f, cls["limit"], cls["limit_link"], _first_key(f, c))
     return 0
 
 
@@ -661,25 +665,14 @@ def move_flows(now_ps: int, c: int, d: int, s: Sharing, f: Flows) -> int:
     return DONE
 
 
-@lean
-@kernel
-def _empty_class(s: Sharing, f: Flows, c: int, now_ps: int) -> int:
-    """Take all flows out of class `c`. Returns 0."""
+@inline_kernel
+def _empty_class(s: Sharing, f: Flows, c: int, now_ps: int) -> None:
+    """Take all flows out of class `c`."""
     cls = s.flow_class[c]
     _set_key(s, f, cls["limit"], cls["limit_link"], np.inf)
     f.class_flows[c]["started"] = 0.0
     shift_count(s, c, -cls["count"])
-    _finish(s, f, now_ps)
-    return 0
-
-
-@lean
-@kernel
-def _finish(s: Sharing, f: Flows, now_ps: int) -> int:
-    """Solve anew what has changed and let everything follow: the end of an event. Returns 0."""
-    settle(s)
-    _follow(s, f, now_ps)
-    return 0
+    f.store[0]["now_ps"] = now_ps
 
 
 @lean

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import inline_kernel, kernel
-from kernels._lean import lean
+from kernels._lean import inner
 
 NONE: Final = -1
 CHILD_BITS: Final = 2
@@ -69,7 +69,7 @@ def has_room(entry: np.ndarray, pool: np.ndarray) -> bool:
     return pool[0]["end"] + 2 * max(pool[0]["largest"], FIRST_ROOM) <= entry.size
 
 
-@lean
+@inner
 @kernel
 def enlarge(segment: np.ndarray, i: int, size: int, entry: np.ndarray, pool: np.ndarray) -> int:
     """Move heap `i`, which has `size` entries and a full segment, to one twice as large.
@@ -106,7 +106,8 @@ def _copy(entry: np.ndarray, to: int, origin: int) -> None:
     entry[to]["size_bytes"] = entry[origin]["size_bytes"]
 
 
-@inline_kernel
+@inner
+@kernel
 def push(
     entry: np.ndarray, begin: int, size: int, target: float, arrival_ps: int, size_bytes: int
 ) -> int:
@@ -124,9 +125,10 @@ def push(
     return i
 
 
-@inline_kernel
-def pop(entry: np.ndarray, begin: int, size: int) -> None:
-    """Remove the first entry of the heap of `size` > 0 entries at `begin`.
+@inner
+@kernel
+def pop(entry: np.ndarray, begin: int, size: int) -> int:
+    """Remove the first entry of the heap of `size` > 0 entries at `begin`. Returns 0.
 
     The hole sinks to the bottom along the least children, then the last entry rises from there:
     it is nearly always a large one.
@@ -157,13 +159,15 @@ def pop(entry: np.ndarray, begin: int, size: int) -> None:
         _copy(entry, begin + i, a)
         i = a - begin
     push(entry, begin, i, target, arrival_ps, size_bytes)
+    return 0
 
 
-@inline_kernel
+@inner
+@kernel
 def set_leaf(
     value: np.ndarray, winner: np.ndarray, begin: int, width: int, leaf: int, new: float
-) -> None:
-    """Give a leaf of the tournament of `width` leaves at `begin` a new value."""
+) -> int:
+    """Give a leaf of the tournament of `width` leaves at `begin` a new value. Returns 0."""
     node = width + leaf
     value[begin + node] = new
     node >>= 1
@@ -178,6 +182,7 @@ def set_leaf(
         value[begin + node] = least
         winner[begin + node] = least_leaf
         node >>= 1
+    return 0
 
 
 @inline_kernel
@@ -188,3 +193,12 @@ def clear_tournament(
     for node in range(2 * width - 1, 0, -1):
         value[begin + node] = empty
         winner[begin + node] = node - width if node >= width else winner[begin + 2 * node]
+
+
+def first_leaves(width: int) -> NDArray[np.int64]:
+    """Return the winners of a tournament whose leaves all have the same value."""
+    winner = np.zeros(2 * width, np.int64)
+    winner[width:] = np.arange(width)
+    for node in range(width - 1, 0, -1):
+        winner[node] = winner[2 * node]
+    return winner

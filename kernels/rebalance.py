@@ -38,7 +38,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kernels._jit import inline_kernel, kernel
-from kernels._lean import counted, lean
+from kernels._lean import counted, inner, lean
 from kernels.fairshare import OWN_CAP, SOLVED, UNBOUNDED, fill_levels
 
 TOLERANCE: Final = 1e-12
@@ -189,7 +189,7 @@ def new_sharing(
     return sharing, status
 
 
-@lean
+@inner
 @kernel
 def prepare(
     capacity_bps: np.ndarray,
@@ -222,7 +222,7 @@ def prepare(
     return status
 
 
-@lean
+@inner
 @kernel
 def _copy_links(
     weight: np.ndarray,
@@ -252,7 +252,7 @@ def _copy_links(
     return 0
 
 
-@lean
+@inner
 @kernel
 def _set_caps(weight: np.ndarray, cap_bps: np.ndarray, s: Sharing) -> int:
     """Set level caps: a lone flow fills the smallest hop of its route, so that is a cap too."""
@@ -277,7 +277,7 @@ def _set_caps(weight: np.ndarray, cap_bps: np.ndarray, s: Sharing) -> int:
     return status
 
 
-@lean
+@inner
 @kernel
 def _list_members(s: Sharing) -> int:
     """List the classes of every hop, from the links that remain. Returns 0."""
@@ -303,7 +303,7 @@ def _list_members(s: Sharing) -> int:
     return 0
 
 
-@lean
+@inner
 @kernel
 def _leave_out_dominated(s: Sharing) -> int:
     """Remove the links to hops that can never be the first to fill. Returns 0."""
@@ -332,7 +332,7 @@ def _leave_out_dominated(s: Sharing) -> int:
     return 0
 
 
-@lean
+@inner
 @kernel
 def _is_dominated(h: int, g: int, s: Sharing) -> bool:
     """Whether hop `h` can never be fuller than hop `g`, whatever the counts."""
@@ -386,7 +386,7 @@ def solve_all(s: Sharing) -> int:
     return status
 
 
-@lean
+@inner
 @kernel
 def _take_over(s: Sharing, level: np.ndarray, bottleneck: np.ndarray) -> int:
     """Make a full solution the present one. Returns 0."""
@@ -419,7 +419,7 @@ def _take_over(s: Sharing, level: np.ndarray, bottleneck: np.ndarray) -> int:
     return 0
 
 
-@lean
+@inner
 @kernel
 def recount(s: Sharing) -> int:
     """Add up the loads of all hops anew, so that rounding errors do not pile up. Returns 0."""
@@ -428,17 +428,18 @@ def recount(s: Sharing) -> int:
     return 0
 
 
-@inline_kernel
-def _enqueue(s: Sharing, h: int) -> None:
-    """Let `settle` look at hop `h`."""
-    if s.hop[h]["is_queued"] == 0:
-        s.hop[h]["is_queued"] = 1
-        tally = s.tally[0]
-        at = tally["queue_head"] + tally["queue_count"]
-        if at >= s.queue.size:
-            at -= s.queue.size
-        s.queue[at] = h
-        tally["queue_count"] += 1
+@inner
+@kernel
+def _enqueue(hop: np.ndarray, queue: np.ndarray, tally: np.ndarray, h: int) -> int:
+    """Let `settle` look at hop `h`. Returns 0."""
+    if hop[h]["is_queued"] == 0:
+        hop[h]["is_queued"] = 1
+        at = tally[0]["queue_head"] + tally[0]["queue_count"]
+        if at >= queue.size:
+            at -= queue.size
+        queue[at] = h
+        tally[0]["queue_count"] += 1
+    return 0
 
 
 @inline_kernel
@@ -462,7 +463,7 @@ def forget_changes(s: Sharing) -> None:
     tally["moved_count"] = 0
 
 
-@lean
+@inner
 @kernel
 def _assign(s: Sharing, c: int, k: int) -> int:
     """Give class `c` the limit `k`, and remember where it came from. Returns 0."""
@@ -486,7 +487,7 @@ def _set_limit(s: Sharing, c: int, k: int) -> None:
             cls["limit_link"] = p
 
 
-@lean
+@inner
 @kernel
 def activate(s: Sharing, c: int) -> int:
     """Give a class that is about to get its first flow the limit that holds now. Returns 0."""
@@ -527,7 +528,7 @@ def shift_count(s: Sharing, c: int, delta: int) -> None:
             hop["other_bps"] += mass * s.limit[k]["high"]
             must_look = hop["other_bps"] > hop["capacity_bps"] * (1.0 + TOLERANCE)
         if must_look:
-            _enqueue(s, h)
+            _enqueue(s.hop, s.queue, s.tally, h)
     if cls["count"] == 0:
         cls["limit"] = IDLE
         if k < s.hop.size:
@@ -605,7 +606,7 @@ def settle(s: Sharing) -> int:
     return status
 
 
-@lean
+@inner
 @kernel
 def _pass_on(s: Sharing, h: int, change: float) -> int:
     """Tell the other full hops of the classes limited by `h` that their level changed."""
@@ -620,11 +621,11 @@ def _pass_on(s: Sharing, h: int, change: float) -> int:
             if g != h and s.limit[g]["level"] < np.inf:
                 hop["is_coupled"] = 1
                 s.hop[g]["other_bps"] += change * cls["count"] * s.link[p]["demand"]
-                _enqueue(s, g)
+                _enqueue(s.hop, s.queue, s.tally, g)
     return 0
 
 
-@lean
+@inner
 @kernel
 def _refill(s: Sharing, h: int) -> int:
     """Solve one hop exactly, with the other hops as they are. Returns 0.
@@ -657,7 +658,7 @@ def _refill(s: Sharing, h: int) -> int:
     return 0
 
 
-@lean
+@inner
 @kernel
 def _water_level(s: Sharing, h: int) -> float:
     """Find the level at which hop `h` is just full, infinite if it does not fill.
@@ -710,7 +711,7 @@ def _water_level(s: Sharing, h: int) -> float:
         level = next_level
 
 
-@lean
+@inner
 @kernel
 def _choose_members(s: Sharing, h: int, level: float) -> float:
     """Decide which classes hop `h` limits at that level, and return the level that follows.
@@ -740,7 +741,7 @@ def _choose_members(s: Sharing, h: int, level: float) -> float:
     return (hop["capacity_bps"] - other_bps) / own if own > 0.0 else np.inf
 
 
-@lean
+@inner
 @kernel
 def _relimit(
     s: Sharing, c: int, h: int, k_new: int, k: int, before: float, high_before: float
@@ -776,11 +777,11 @@ def _relimit(
             hop["other_bps"] += mass * (high_after - high_before)
             must_look = hop["other_bps"] > hop["capacity_bps"] * (1.0 + TOLERANCE)
         if must_look:
-            _enqueue(s, g)
+            _enqueue(s.hop, s.queue, s.tally, g)
     return 0
 
 
-@lean
+@inner
 @kernel
 def _sum_up(s: Sharing, h: int) -> int:
     """Add up the loads of one hop anew. Returns 0."""
@@ -803,7 +804,7 @@ def _sum_up(s: Sharing, h: int) -> int:
     return 0
 
 
-@lean
+@inner
 @kernel
 def _set_bracket(s: Sharing, h: int) -> int:
     """Set how far the level of hop `h` may go, or if it is not full, those of its classes."""
@@ -815,7 +816,7 @@ def _set_bracket(s: Sharing, h: int) -> int:
     return 0
 
 
-@lean
+@inner
 @kernel
 def _set_low(s: Sharing, h: int) -> int:
     """Let nobody on full hop `h` be faster than the classes that it limits. Returns 0."""
@@ -835,7 +836,7 @@ def _set_low(s: Sharing, h: int) -> int:
     return 0
 
 
-@lean
+@inner
 @kernel
 def _set_high(s: Sharing, h: int) -> int:
     """Let the level of full hop `h` rise to half of what its classes find elsewhere. Returns 0."""
@@ -879,7 +880,7 @@ def _set_high(s: Sharing, h: int) -> int:
     return 0
 
 
-@lean
+@inner
 @kernel
 def _lower_highs(s: Sharing, h: int) -> int:
     """Lower the brackets of the limits behind hop `h`, which is not full, until it cannot fill."""
@@ -908,7 +909,7 @@ def _lower_highs(s: Sharing, h: int) -> int:
     return 0
 
 
-@lean
+@inner
 @kernel
 def _fit_bracket(s: Sharing, c: int, k: int) -> int:
     """Narrow the brackets so that they hold for class `c`, which is new at limit `k`. Returns 0."""

@@ -70,7 +70,7 @@ class Progress:
         self._stream = stream or sys.stderr
         self._run = 0
         self._last_ps = 0
-        self._begin_s = time.monotonic()
+        self._begin_s: float | None = None
         self._next_line_s = FIRST_LINE_S
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
@@ -91,6 +91,8 @@ class Progress:
 
     def __call__(self, now_ps: int, horizon_ps: int) -> None:
         """Show that the run has come to `now_ps` of `horizon_ps`."""
+        if self._begin_s is None:
+            self._begin_s = time.monotonic()  # kernels are compiled before the first call
         if now_ps < self._last_ps:
             self._run += 1
         self._last_ps = now_ps
@@ -101,7 +103,7 @@ class Progress:
         if self._stream.isatty():
             self._draw(share)
         else:
-            self._write(share)
+            self._write(share, time.monotonic() - self._begin_s)
 
     def _draw(self, share: float) -> None:
         if self._bar is None:
@@ -111,8 +113,7 @@ class Progress:
         if self._task is not None:
             self._bar.update(self._task, completed=share, description=f"simulated {self.text}")
 
-    def _write(self, share: float) -> None:
-        elapsed_s = time.monotonic() - self._begin_s
+    def _write(self, share: float, elapsed_s: float) -> None:
         if elapsed_s < self._next_line_s or not share > 0.0:
             return
         self._next_line_s = elapsed_s + LINE_EVERY_S

@@ -200,11 +200,12 @@ class Plan:
             f"{len(self.hops)} hops, {len(self.streams)} streams, {len(self.routes)} routes"
         ]
         for info, row in zip(self.hops, self.hop, strict=True):
-            numbers = (
-                f"{info.rate_bps:.6g} bit/s, at most {1e12 / max(row['min_service_ps'], 1):.6g} packets/s"
-                if info.kind == "server"
-                else f"delay {row['delay_ps'] / PS_PER_S:.6g} s"
-            )
+            if info.kind == "path":
+                numbers = f"delay {row['delay_ps'] / PS_PER_S:.6g} s"
+            else:
+                numbers = f"{info.rate_bps:.6g} bit/s"
+                if row["min_service_ps"] > 0:
+                    numbers += f", at most {PS_PER_S / row['min_service_ps']:.6g} packets/s"
             lines.append(f"  hop {info.name} ({info.direction}): {numbers}")
         for route in self.routes:
             where = self.directions[route.direction_idx]
@@ -245,14 +246,16 @@ class PlanBuilder:
         self.horizon_ps = to_ps(horizon_s)
         self.time_bin_ps = to_ps(time_bin_s)
         self.warm_up_ps = to_ps(warm_up_s)
-        self._hops: list[HopInfo] = []
+        self._hops: dict[tuple[str, Direction], HopInfo] = {}
         self._rows: list[np.void] = []
-        self._jitter: list[npt.NDArray[np.int64]] = []
-        self._streams: list[StreamInfo] = []
-        self._directions: list[DirectionInfo] = []
+        self._jitter: dict[bytes, int] = {}
+        self._streams: dict[str, StreamInfo] = {}
+        self._stream_names: list[str] = []
+        self._directions: dict[DirectionInfo, int] = {}
         self._routes: list[Route] = []
         self._sources: list[tuple[int, Direction, np.void, tuple[int, ...]]] = []
         self._sizes: list[npt.NDArray[Any]] = []
+        self._sizes_count = 0
         self._tcp: list[
             tuple[int, tuple[int, ...], tuple[int, ...], dict[str, Any], dict[str, int]]
         ] = []
@@ -267,14 +270,14 @@ class PlanBuilder:
     # ---- hops ------------------------------------------------------------------------------
 
     def _new_hop(self, info: HopInfo) -> np.void:
-        if any(h.name == info.name and h.direction == info.direction for h in self._hops):
+        if (info.name, info.direction) in self._hops:
             raise ValueError(f"hop {info.name} ({info.direction}) exists already")
-        row = np.zeros(1, layout.HOP)[0]
+        row: np.void = np.zeros(1, layout.HOP)[0]
         row["kind"] = layout.SERVER if info.kind == "server" else layout.PATH
         row["is_up"] = 1
         row["buffer_bytes"] = layout.UNLIMITED
         row["max_wait_ps"] = layout.UNLIMITED
-        self._hops.append(info)
+        self._hops[(info.name, info.direction)] = info
         self._rows.append(row)
         return row
 
@@ -348,28 +351,26 @@ class PlanBuilder:
             row["good_mean_ps"] = to_ps(loss.good_mean_s)
             row["bad_mean_ps"] = to_ps(loss.bad_mean_s)
         if jitter_quantiles_s is not None:
-            row["jitter_row"] = len(self._jitter)
             row["jitter_interval_ps"] = to_ps(jitter_interval_s)
             values_s = np.asarray(jitter_quantiles_s, np.float64)
             at = np.linspace(0.0, len(values_s) - 1.0, JITTER_QUANTILES)
             fine_s = np.interp(at, np.arange(len(values_s)), values_s)
-            self._jitter.append(np.round(fine_s * PS_PER_S).astype(np.int64))
+            values_ps = np.round(fine_s * PS_PER_S).astype(np.int64)
+            row["jitter_row"] = self._jitter.setdefault(values_ps.tobytes(), len(self._jitter))
         return len(self._hops) - 1
 
     # ---- streams and routes ----------------------------------------------------------------
 
     def stream(self, name: str, kind: str, from_name: str, to_name: str) -> int:
         """Add a stream; returns its provisional index (used in the calls below)."""
-        if any(s.name == name for s in self._streams):
+        if name in self._streams:
             raise ValueError(f"stream {name} exists already")
-        self._streams.append(StreamInfo(name, kind, from_name, to_name))
+        self._streams[name] = StreamInfo(name, kind, from_name, to_name)
+        self._stream_names.append(name)
         return len(self._streams) - 1
 
     def _direction(self, stream: int, direction: Direction) -> int:
-        info = DirectionInfo(stream, direction)
-        if info not in self._directions:
-            self._directions.append(info)
-        return self._directions.index(info)
+        return self._directions.setdefault(DirectionInfo(stream, direction), len(self._directions))
 
     def route(
         self,
@@ -381,9 +382,10 @@ class PlanBuilder:
     ) -> int:
         """Add a route of a stream and direction; returns its index."""
         if not hop_idx:
-            raise ValueError(f"a route of {self._streams[stream].name} has no hop")
+            raise ValueError(f"a route of {self._stream_names[stream]} has no hop")
         if len(set(hop_idx)) != len(hop_idx):
-            names = ", ".join(self._hops[h].name for h in hop_idx)
+            known = list(self._hops)
+            names = ", ".join(known[h][0] for h in hop_idx)
             raise ValueError(f"a route visits a hop twice: {names}")
         around = tuple(encapsulation) if encapsulation is not None else (PLAIN,) * len(hop_idx)
         where = self._direction(stream, direction)
@@ -397,8 +399,9 @@ class PlanBuilder:
     ) -> tuple[int, int, float]:
         """Append an alias table; returns its begin, its length and the mean size."""
         table = alias_table(sizes_bytes, weights)
-        begin = sum(len(t) for t in self._sizes)
+        begin = self._sizes_count
         self._sizes.append(table)
+        self._sizes_count += len(table)
         self._max_packet_bytes = max(self._max_packet_bytes, *map(int, sizes_bytes))
         share = np.asarray(weights if weights is not None else [1.0] * len(sizes_bytes), float)
         return begin, len(table), float(np.dot(share / share.sum(), sizes_bytes))
@@ -427,8 +430,8 @@ class PlanBuilder:
             packets_per_s = rate_bps / (BITS_PER_BYTE * mean_bytes)
         if not packets_per_s > 0:
             raise ValueError(f"a source sends {packets_per_s} packets/s: it must be above 0")
-        names = (self._streams[stream].name, direction, label)
-        row = np.zeros(1, layout.SOURCE)[0]
+        names = (self._stream_names[stream], direction, label)
+        row: np.void = np.zeros(1, layout.SOURCE)[0]
         row["kind"] = kind
         row["size_begin"], row["size_count"] = begin, count
         row["is_fixed_size"] = int(count == 1)
@@ -516,7 +519,7 @@ class PlanBuilder:
         if on_mean_s > 0 and off_mean_s > 0:
             row["on_mean_ps"] = on_mean_s * PS_PER_S
             row["off_mean_ps"] = off_mean_s * PS_PER_S
-            first = -np.log(unit(self.key(self._streams[stream].name, direction, label, "stay")))
+            first = -np.log(unit(self.key(self._stream_names[stream], direction, label, "stay")))
             row["stay_until_ps"] = row["next_ps"] + int(first * row["on_mean_ps"])
 
     def tcp(
@@ -571,25 +574,21 @@ class PlanBuilder:
 
     def build(self) -> Plan:
         """Number streams in order of name, flows within them, and freeze."""
-        order = sorted(range(len(self._streams)), key=lambda s: self._streams[s].name)
-        rank = {old: new for new, old in enumerate(order)}
+        names = sorted(self._streams)
+        new_idx = {name: rank for rank, name in enumerate(names)}
+        rank = [new_idx[name] for name in self._stream_names]
         turn = {FORWARD: 0, RETURN: 1}
+        infos = list(self._directions)
         place = sorted(
-            range(len(self._directions)),
-            key=lambda d: (
-                rank[self._directions[d].stream_idx],
-                turn[self._directions[d].direction],
-            ),
+            range(len(infos)),
+            key=lambda d: (rank[infos[d].stream_idx], turn[infos[d].direction]),
         )
         new_direction = {old: new for new, old in enumerate(place)}
-        directions = tuple(
-            replace(self._directions[d], stream_idx=rank[self._directions[d].stream_idx])
-            for d in place
-        )
+        directions = tuple(replace(infos[d], stream_idx=rank[infos[d].stream_idx]) for d in place)
         routes = tuple(
             replace(r, direction_idx=new_direction[r.direction_idx]) for r in self._routes
         )
-        sources, tcp_flows, keys = self._number_flows(rank, routes)
+        sources, tcp_flows, keys = self._number_flows(names, rank, routes)
         return Plan(
             scenario=self.scenario,
             seed=self.seed,
@@ -597,14 +596,14 @@ class PlanBuilder:
             horizon_ps=self.horizon_ps,
             warm_up_ps=self.warm_up_ps,
             time_bin_ps=self.time_bin_ps,
-            hops=tuple(self._hops),
+            hops=tuple(self._hops.values()),
             hop=np.array(self._rows, layout.HOP) if self._rows else np.zeros(0, layout.HOP),
-            jitter_table=(
-                np.array(self._jitter, np.int64)
-                if self._jitter
-                else np.zeros((1, JITTER_QUANTILES), np.int64)
-            ),
-            streams=tuple(self._streams[s] for s in order),
+            jitter_table=np.frombuffer(
+                b"".join(self._jitter) or bytes(8 * JITTER_QUANTILES), np.int64
+            )
+            .reshape(-1, JITTER_QUANTILES)
+            .copy(),
+            streams=tuple(self._streams[name] for name in names),
             directions=directions,
             routes=routes,
             sources=sources,
@@ -617,7 +616,7 @@ class PlanBuilder:
         )
 
     def _number_flows(
-        self, rank: Mapping[int, int], routes: Sequence[Route]
+        self, names: Sequence[str], rank: Sequence[int], routes: Sequence[Route]
     ) -> tuple[tuple[SourcePlan, ...], tuple[TcpFlowPlan, ...], list[int]]:
         """Give each source and each TCP flow (data and ACKs apart) its number and random key."""
         turn = {FORWARD: 0, RETURN: 1}
@@ -637,7 +636,6 @@ class PlanBuilder:
         for stream_rank, part, _, item in items:
             number = number_in_stream.get((stream_rank, part), 0)
             number_in_stream[(stream_rank, part)] = number + 1
-            name = sorted(s.name for s in self._streams)[stream_rank] if part == 2 else None
             if item[0] == "source":
                 row = item[1].copy()
                 row["flow"] = len(keys)
@@ -647,12 +645,10 @@ class PlanBuilder:
             else:
                 _, _, data, ack, options, settings = item
                 tcp_flows.append(
-                    TcpFlowPlan(
-                        stream_rank, len(keys), len(keys) + 1, data, ack, options, settings
-                    )
+                    TcpFlowPlan(stream_rank, len(keys), len(keys) + 1, data, ack, options, settings)
                 )
-                keys.append(self.key(str(name), "tcp", str(number), "data"))
-                keys.append(self.key(str(name), "tcp", str(number), "ack"))
+                keys.append(self.key(names[stream_rank], "tcp", str(number), "data"))
+                keys.append(self.key(names[stream_rank], "tcp", str(number), "ack"))
         return tuple(sources), tuple(tcp_flows), keys
 
 

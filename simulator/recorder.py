@@ -93,7 +93,12 @@ class Recorder:
     _events: list[Event] = field(default_factory=list)
 
     def event(
-        self, time_ps: int, kind: str, subject: str, cause_event_id: int = NO_CAUSE, detail: str = ""
+        self,
+        time_ps: int,
+        kind: str,
+        subject: str,
+        cause_event_id: int = NO_CAUSE,
+        detail: str = "",
     ) -> int:
         """Append an event; returns its id, to be named as the cause of what follows."""
         event_id = len(self._events) + FIRST_EVENT

@@ -30,8 +30,7 @@ from simulator.recorder import RunLog
 from simulator.targets import Judgement, judge
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
+    from simulator.plots import Axes
     from simulator.scenario import Scenario
 
 SCHEMA_VERSION: Final = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -113,12 +114,18 @@ def loaded(
 def make_ready() -> None:
     """Compile the kernels, or load them from the disk cache, so that no run's figures hold it.
 
-    Compiling takes its time, so it is said on standard error.
+    Compiling takes its time, so it is said on standard error. A stamp in the cache folder, whose
+    name changes with the kernels' sources, tells that it is done.
     """
-    from kernels._jit import must_compile
+    from kernels._jit import cache_folder, is_plain_python
     from simulator import engine
 
-    if must_compile():
+    if is_plain_python():
+        return
+    stamp = cache_folder() / "run.compiled"
+    if not stamp.exists():
         sys.stderr.write("compiling kernels: once on this machine, about half a minute ...\n")
         sys.stderr.flush()
     engine.compile_kernels()
+    with contextlib.suppress(OSError):  # nobody can write there: it is said again next time
+        stamp.touch()

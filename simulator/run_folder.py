@@ -32,7 +32,7 @@ from simulator.base.errors import UsageError
 from simulator.metrics.metric import Column
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from simulator.plots import Axes
 
 MANIFEST: Final = "manifest.json"
 SUMMARY: Final = "summary.json"

@@ -91,9 +91,7 @@ class StreamDraft:
         """How many equal ways the best group has."""
         return len(self._groups[direction][0])
 
-    def spread_routes(
-        self, direction: Direction, part: int, *, do_not_fragment: bool
-    ) -> list[int]:
+    def spread_routes(self, direction: Direction, part: int, *, do_not_fragment: bool) -> list[int]:
         """As `routes`, for one of `equal_ways_count` equal parts of very many small flows.
 
         A hash spreads such flows evenly, so each part starts on an equal way of its own.

@@ -169,7 +169,7 @@ class World:
             raise PlanError(f"the plan has no hop {name} ({direction})") from None
 
     def link_down(self, hops: Iterable[int], cause_event_id: int = NO_CAUSE) -> None:
-        """Take hops down; what is queued is lost. One that is down for two reasons needs two ups."""
+        """Take hops down; what is queued is lost. Down for two reasons needs two ups."""
         self._catch_up()
         for h in hops:
             self._down_causes[h].append(cause_event_id)

@@ -121,7 +121,7 @@ def nearest_names(name: str, names: Iterable[str], count: int = 3) -> list[str]:
     if len(by_folded) > NAMES_COMPARED_MAX:
         alike = [known for known in by_folded if known[:1] == folded[:1]]
         by_folded = {known: by_folded[known] for known in alike[:NAMES_COMPARED_MAX]}
-    close = difflib.get_close_matches(folded, by_folded, n=2 * count, cutoff=0.5)
+    close = difflib.get_close_matches(folded, by_folded, n=2 * count, cutoff=0.6)
     if not close:
         return []
     likeness = {k: difflib.SequenceMatcher(None, folded, k).ratio() for k in close}

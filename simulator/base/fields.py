@@ -34,7 +34,6 @@ from simulator.base.errors import CrosspremError, quote
 from simulator.base.units import (
     DURATION,
     MONEY,
-    PACKET_RATE,
     RATE,
     RATIO,
     SIZE,
@@ -69,7 +68,6 @@ class Schema(BaseModel):
         extra="forbid",
         validate_default=True,
         hide_input_in_errors=True,
-        ser_json_inf_nan="strings",
     )
 
 
@@ -233,7 +231,6 @@ Size: TypeAlias = Annotated[float, Quantity(SIZE, "1 bytes", "1000000 GB")]
 PacketBytes: TypeAlias = Annotated[float, Quantity(SIZE, "40 bytes", "9000 bytes")]
 Ratio: TypeAlias = Annotated[float, Quantity(RATIO, "0 %", "100 %")]
 Money: TypeAlias = Annotated[float, Quantity(MONEY, "0 USD", "1000000000 USD")]
-PacketRate: TypeAlias = Annotated[float, Quantity(PACKET_RATE, "1 packets/s", "1e9 packets/s")]
 
 
 # ---------------------------------------------------------------------------------------------

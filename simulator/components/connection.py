@@ -35,7 +35,6 @@ from simulator.draft import (
     Stage,
     TunnelNote,
     VpnDevice,
-    drawn,
 )
 from simulator.ipsec.life import EndSpec, Retransmission, Tunnel, TunnelSpec, view
 from simulator.ipsec.rows import packet_limits, tunnel_servers, wraps
@@ -294,7 +293,6 @@ class _Tunnel:
     def _life(self, rtt_s: float, hops: tuple[int, ...], catalog: Catalog) -> TunnelSpec:
         connection, dpd = self.connection, self.connection.dpd
         round_trips = catalog.timer("T015" if connection.ike == "v2" else "T018").value or 0.0
-        processing = catalog.default("gateway.ike_processing")
         gateway = EndSpec(
             name="gateway",
             dpd_timeout_s=dpd.gateway,
@@ -314,7 +312,8 @@ class _Tunnel:
             depends_on=(self.device.line.name, self.instance.name, self.connection_name),
             blocked_by=self.connection_name,
             hops=hops,
-            setup_s=lambda share: round_trips * rtt_s + drawn(processing, share),
+            messages_s=round_trips * rtt_s,
+            processing=catalog.default("gateway.ike_processing"),
             retransmission=Retransmission(
                 first_s=catalog.default("ike.retransmit_timeout").value,
                 factor=catalog.default("ike.retransmit_base").value,

@@ -66,7 +66,7 @@ class Location(fields.Schema):
 class Lan(fields.Schema):
     """The local network between the hosts of a site and its devices."""
 
-    rate: Rate = Field(description="rate in each direction")
+    rate: Rate = catalogued("site.lan.rate", "rate in each direction")
     delay: Delay = catalogued("site.lan.delay", "propagation delay, one way")
 
 

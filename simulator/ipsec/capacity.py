@@ -68,14 +68,10 @@ def tunnels_needed(
     binding = "tunnel, packets/s" if is_packet_bound else "tunnel, bits/s"
     if target_bps > gateway_bps:
         binding = f"{sku.name} carries {gateway_bps / 1e6:g} Mbit/s in all"
-        return TunnelsNeeded(
-            target_bps, packet_bytes, tunnel_bps, gateway_bps, None, None, binding
-        )
+        return TunnelsNeeded(target_bps, packet_bytes, tunnel_bps, gateway_bps, None, None, binding)
     if connections > sku.max_tunnels:
         binding = f"{sku.name} takes {sku.max_tunnels} connections"
-        return TunnelsNeeded(
-            target_bps, packet_bytes, tunnel_bps, gateway_bps, None, None, binding
-        )
+        return TunnelsNeeded(target_bps, packet_bytes, tunnel_bps, gateway_bps, None, None, binding)
     return TunnelsNeeded(
         target_bps,
         packet_bytes,

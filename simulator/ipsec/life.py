@@ -16,11 +16,13 @@ start IKE, cookies and fragmentation of IKE. Sources: RFC 3706 (DPD), RFC 7296 (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from simulator.base.units import format_duration
+from simulator.catalog import Default
+from simulator.draft import drawn
 from simulator.states import DOWN, FAILED, TAKEN_OVER, UP, state_of, tell, works
 
 if TYPE_CHECKING:
@@ -62,8 +64,10 @@ class TunnelSpec:
     """The one of them whose fault stops packets at the tunnel itself."""
     hops: tuple[int, ...]
     """Hops that pass nothing while an end lacks its SA."""
-    setup_s: Callable[[float], float]
-    """Time of an IKE set-up for a uniform random number."""
+    messages_s: float
+    """Round trips of an IKE set-up."""
+    processing: Default
+    """What the gateway computes in a set-up."""
     retransmission: Retransmission
 
 
@@ -211,7 +215,8 @@ class _End:
             key = self.tunnel.setups_count
             self.tunnel.setups_count += 1
             share = self._world.uniform(self.tunnel.spec.name, "set-up", counter=key)
-            self._setup.restart(self.tunnel.spec.setup_s(share))
+            spec = self.tunnel.spec
+            self._setup.restart(spec.messages_s + drawn(spec.processing, share))
         else:
             self._wait()
 

@@ -34,7 +34,10 @@ def tunnel_servers(
     if found.packets_per_s:
         ceilings.append(
             Ceiling(
-                kind, f"{label}, packets/s", found.cite(), packets_per_s=found.packets_per_s,
+                kind,
+                f"{label}, packets/s",
+                found.cite(),
+                packets_per_s=found.packets_per_s,
                 meter=meter,
             )
         )

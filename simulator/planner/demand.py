@@ -141,9 +141,7 @@ def bundles(plan: Plan) -> list[Bundle]:
     ]
 
 
-def _sizes(
-    table: npt.NDArray[Any], record: np.void
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def _sizes(table: npt.NDArray[Any], record: np.void) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Sizes and weights of a source, from its alias table."""
     begin, count = int(record["size_begin"]), int(record["size_count"])
     weight: dict[int, float] = defaultdict(float)

@@ -25,7 +25,7 @@ from simulator.components.path import Path
 from simulator.components.site import Site
 from simulator.components.vnet import Vnet
 from simulator.scenario.model import Fault, Run, Scenario, Traffic
-from simulator.scenario.source import Path_, Source
+from simulator.scenario.source import Source, TreePath
 
 T = TypeVar("T")
 
@@ -89,12 +89,12 @@ class _Dangling:
         self.problems: list[Problem] = []
 
     def look(
-        self, path: Path_, entry: Mapping[str, Any], known: Collection[str], what: str
+        self, path: TreePath, entry: Mapping[str, Any], known: Collection[str], what: str
     ) -> None:
         """Look at the field that `path` ends with."""
         self.name(path, entry.get(str(path[-1])), known, what)
 
-    def name(self, path: Path_, name: Any, known: Collection[str], what: str) -> None:
+    def name(self, path: TreePath, name: Any, known: Collection[str], what: str) -> None:
         """Look at one name; whatever is no text is for the field itself to refuse."""
         if not isinstance(name, str) or name in known or self._tree.is_spoilt(path):
             return
@@ -212,7 +212,7 @@ class _Range:
     """A prefix with its place and what it is called in a message."""
 
     prefix: IPv4Network
-    path: Path_
+    path: TreePath
     name: str
 
 
@@ -243,7 +243,7 @@ def _overlaps(ranges: list[_Range], tree: Source, fix: str) -> Iterator[Problem]
             widest = one
 
 
-def _order(tree: Source, path: Path_) -> tuple[bool, str, int, int]:
+def _order(tree: Source, path: TreePath) -> tuple[bool, str, int, int]:
     """Sorts by place; an override, which has no line, comes after every file."""
     mark = tree.mark(path)
     return (not mark.line, mark.file, mark.line, mark.col)
@@ -255,7 +255,7 @@ def _subnets(name: str, vnet: Vnet, tree: Source) -> Iterator[Problem]:
         for key, subnet in vnet.subnets.items()
     ]
     if vnet.gateway_subnet is not None:
-        path: Path_ = ("vnets", name, "gateway_subnet")
+        path: TreePath = ("vnets", name, "gateway_subnet")
         ranges.append(_Range(vnet.gateway_subnet, path, f"GatewaySubnet {vnet.gateway_subnet}"))
     spaces = sorted(collapse_addresses(vnet.address_space))
     for one in ranges:
@@ -319,7 +319,7 @@ def _gateways(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]
 def _sites(parts: Parts, tree: Source) -> Iterator[Problem]:
     for name, site in parts.sites.items():
         for device_name, device in site.devices.items():
-            path: Path_ = ("sites", name, "devices", device_name)
+            path: TreePath = ("sites", name, "devices", device_name)
             if device.internet is None:
                 providers = ", ".join(site.internet)
                 rule = "the site has several providers, so the device must say which it uses"
@@ -334,7 +334,7 @@ def _sites(parts: Parts, tree: Source) -> Iterator[Problem]:
 def _connections(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:
     builders: dict[tuple[str, str, str], str] = {}
     for name, connection in parts.connections.items():
-        path: Path_ = ("connections", name)
+        path: TreePath = ("connections", name)
         yield from _suite(path, connection, tree, catalog)
         site = parts.sites.get(connection.site)
         if site is None:
@@ -362,7 +362,7 @@ def _device_names(connection: IpsecConnection, site: Site) -> Sequence[str]:
 
 
 def _suite(
-    path: Path_, connection: IpsecConnection, tree: Source, catalog: Catalog
+    path: TreePath, connection: IpsecConnection, tree: Source, catalog: Catalog
 ) -> Iterator[Problem]:
     ipsec = connection.ipsec
     try:
@@ -397,7 +397,7 @@ def _traffic(parts: Parts, tree: Source) -> Iterator[Problem]:
         for section, valid in (("connections", parts.connections), ("gateways", parts.gateways))
     )
     for name, stream in parts.traffic.items():
-        path: Path_ = ("traffic", name)
+        path: TreePath = ("traffic", name)
         yield from _stream_times(path, stream, parts.run, tree)
         ends = (stream.from_, stream.to)
         if all(end in sites for end in ends) or all(end in vnets for end in ends):
@@ -413,7 +413,7 @@ def _traffic(parts: Parts, tree: Source) -> Iterator[Problem]:
 
 
 def _stream_times(
-    path: Path_, stream: TrafficSchema, run: Run | None, tree: Source
+    path: TreePath, stream: TrafficSchema, run: Run | None, tree: Source
 ) -> Iterator[Problem]:
     start = format_duration(stream.start)
     if stream.stop is not None and stream.stop <= stream.start:
@@ -437,7 +437,7 @@ def _faults(parts: Parts, tree: Source) -> Iterator[Problem]:
 
 
 def _fault_times(
-    path: Path_, fault: FaultSchema, run: Run | None, tree: Source
+    path: TreePath, fault: FaultSchema, run: Run | None, tree: Source
 ) -> Iterator[Problem]:
     at = format_duration(fault.at)
     if run is not None and fault.at >= run.horizon:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simulator.base.errors import Problem
-from simulator.scenario.source import NODES_MAX, Path_, Source
+from simulator.scenario.source import NODES_MAX, Source, TreePath
 
 COUNT_MAX = 10_000
 
@@ -52,7 +52,7 @@ def expand(tree: Source) -> Source:
 
 def _bad_count(tree: Source, name: str, site: Mapping[str, Any]) -> Problem | None:
     count = site["count"]
-    path: Path_ = ("sites", name, "count")
+    path: TreePath = ("sites", name, "count")
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= COUNT_MAX:
         rule = f"must be a whole number from 1 to {COUNT_MAX}"
         return tree.problem(path, rule, "write for example 40")

@@ -19,7 +19,7 @@ from simulator.scenario import source as sources
 from simulator.scenario.model import ERAS, Scenario
 from simulator.scenario.problems import from_pydantic
 from simulator.scenario.shape import Shape
-from simulator.scenario.source import Mark, Path_, Source, dotted
+from simulator.scenario.source import Mark, Source, TreePath, dotted
 
 Given: TypeAlias = str | os.PathLike[str] | bytes | Mapping[str, Any]
 
@@ -101,16 +101,21 @@ def _extended(tree: Source, folder: Path, above: tuple[Path, ...]) -> Source:
 def _cannot_extend(
     tree: Source, name: Any, folder: Path, above: tuple[Path, ...]
 ) -> Problem | None:
-    path: Path_ = ("extends",)
+    path: TreePath = ("extends",)
     if not isinstance(name, str) or not name or "\0" in name:
         return tree.problem(path, "must name a file", "write for example base.yaml")
     base = folder / name
-    if base.resolve() in above:
+    try:
+        resolved, is_file = base.resolve(), base.is_file()
+    except (OSError, RuntimeError) as error:
+        # A name that is too long, or links that lead in a circle.
+        return tree.problem(path, f"cannot be looked up: {error}"[:100], "name a file beside it")
+    if resolved in above:
         return tree.problem(path, "a file cannot extend itself", "remove extends")
     if len(above) >= EXTENDS_MAX:
         rule = f"at most {EXTENDS_MAX} files can extend one another"
         return tree.problem(path, rule, "merge some of them")
-    if not base.is_file():
+    if not is_file:
         there = [file.name for file in sorted(base.parent.glob("*.yaml"))[:100]]
         fix = did_you_mean(base.name, there)
         rule = f"there is no such file beside {tree.file}"
@@ -174,7 +179,7 @@ def _override_value(given: Any, file: str) -> Any:
 
 def _put(tree: Source, written_path: str, value: Any, mark: Mark) -> Problem | None:
     parts = written_path.split(".")
-    path: Path_ = ()
+    path: TreePath = ()
     node = tree.data
     for position, text in enumerate(parts):
         part = _part(node, text)
@@ -198,7 +203,9 @@ def _part(node: Any, text: str) -> str | int:
     return int(text) if isinstance(node, list) and re.fullmatch(r"[0-9]{1,6}", text) else text
 
 
-def _no_such(node: Any, part: str | int, shape: Shape, mark: Mark, path: Path_) -> Problem | None:
+def _no_such(
+    node: Any, part: str | int, shape: Shape, mark: Mark, path: TreePath
+) -> Problem | None:
     """Why the path cannot be followed into `part`, if so."""
     if isinstance(node, list):
         if isinstance(part, int) and part < len(node):
@@ -215,7 +222,7 @@ def _no_such(node: Any, part: str | int, shape: Shape, mark: Mark, path: Path_) 
     return Problem(mark.file, 0, 0, dotted(path), None, rule, did_you_mean(str(part), names))
 
 
-def _mark_all(tree: Source, path: Path_, value: Any, mark: Mark) -> None:
+def _mark_all(tree: Source, path: TreePath, value: Any, mark: Mark) -> None:
     tree.marks[path] = tree.keys[path] = mark
     if isinstance(value, dict):
         for key, item in value.items():

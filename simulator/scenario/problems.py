@@ -11,10 +11,13 @@ from pydantic_core import ErrorDetails
 from simulator.base.errors import Problem, did_you_mean
 from simulator.base.fields import PROBLEM_TYPE, Lookup
 from simulator.scenario.shape import Shape
-from simulator.scenario.source import Path_, Source, item_at, shown_value
+from simulator.scenario.source import Source, TreePath, item_at, shown_value
 
 #: More problems than this are cut off: nobody reads them, and nearest names take time.
 PROBLEMS_MAX = 1000
+
+#: Type of the pydantic error of a text that is none of the choices.
+LITERAL = "literal_error"
 
 #: Type of a pydantic error -> rule and fix, where both are fixed texts.
 _PLAIN = {
@@ -34,11 +37,14 @@ _PLAIN = {
 
 def from_pydantic(error: ValidationError, source: Source, lookup: Lookup) -> list[Problem]:
     """Every error of one validation, without those that follow from a worse one."""
-    located: list[tuple[Path_, ErrorDetails]] = []
+    located: list[tuple[TreePath, ErrorDetails]] = []
     for details in error.errors(include_url=False):
         path = field_path(details["loc"])
         if not source.is_spoilt(path):
             located.append((path, details))
+    # A thing of an unknown type may have any fields.
+    unknown = {path[:-1] for path, d in located if path[-1:] == ("type",) and d["type"] == LITERAL}
+    located = [i for i in located if i[0][-1:] == ("type",) or not _is_under(i[0], unknown)]
     # A list whose entries are all wrong is not short.
     above = {path[:-1] for path, _ in located}
     located = [i for i in located if i[1]["type"] != "too_short" or i[0] not in above]
@@ -56,7 +62,11 @@ def from_pydantic(error: ValidationError, source: Source, lookup: Lookup) -> lis
     return problems
 
 
-def field_path(location: tuple[str | int, ...]) -> Path_:
+def _is_under(path: TreePath, owners: set[TreePath]) -> bool:
+    return any(path[:length] in owners for length in range(len(path)))
+
+
+def field_path(location: tuple[str | int, ...]) -> TreePath:
     """The path of a pydantic location, without the tags of alternatives."""
     return tuple(
         part
@@ -65,12 +75,12 @@ def field_path(location: tuple[str | int, ...]) -> Path_:
     )
 
 
-def _place(source: Source, path: Path_) -> tuple[str, int, int]:
+def _place(source: Source, path: TreePath) -> tuple[str, int, int]:
     mark = source.mark(path)
     return (mark.file, mark.line, mark.col)
 
 
-def _problem(path: Path_, details: ErrorDetails, source: Source, lookup: Lookup) -> Problem:
+def _problem(path: TreePath, details: ErrorDetails, source: Source, lookup: Lookup) -> Problem:
     kind, context, value = details["type"], details.get("ctx", {}), details["input"]
     is_key = "[key]" in details["loc"]
     if kind == "missing":
@@ -90,7 +100,7 @@ def _problem(path: Path_, details: ErrorDetails, source: Source, lookup: Lookup)
     return source.problem(path, rule, fix or None, key=is_key)
 
 
-def _missing(path: Path_, source: Source) -> Problem:
+def _missing(path: TreePath, source: Source) -> Problem:
     owner, name = path[:-1], str(path[-1])
     info = Shape.at(owner, source.data).field(name, item_at(source.data, owner))
     meaning = f" ({info.description})" if info is not None and info.description else ""
@@ -100,13 +110,13 @@ def _missing(path: Path_, source: Source) -> Problem:
     return Problem(mark.file, mark.line, mark.col, shown, None, rule, f"add {name}: ...{meaning}")
 
 
-def _unknown(path: Path_, source: Source) -> Problem:
+def _unknown(path: TreePath, source: Source) -> Problem:
     owner = path[:-1]
     names = Shape.at(owner, source.data).field_names(item_at(source.data, owner))
     return source.problem(path, "unknown field", did_you_mean(str(path[-1]), names), key=True)
 
 
-def _wrong_kind(path: Path_, context: Mapping[str, Any], source: Source) -> Problem:
+def _wrong_kind(path: TreePath, context: Mapping[str, Any], source: Source) -> Problem:
     entry = item_at(source.data, path)
     if not isinstance(entry, Mapping):
         rule, fix = _PLAIN["model_type"]
@@ -127,8 +137,10 @@ def _wrong_kind(path: Path_, context: Mapping[str, Any], source: Source) -> Prob
 def _bounded(kind: str, context: Mapping[str, Any], value: Any) -> tuple[str, str] | None:
     """Rule and fix of an error that has a bound or a list of choices."""
     match kind:
-        case "literal_error":
+        case _ if kind == LITERAL:
             choices = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+            if len(choices) == 1:
+                return f"must be {choices[0]}", f"write {choices[0]}"
             return f"must be one of {', '.join(choices)}", did_you_mean(shown_value(value), choices)
         case "greater_than_equal":
             return f"must be at least {context['ge']}", f"write {context['ge']} or more"

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from simulator.base.errors import CatalogError
 from simulator.base.fields import CatalogueName, current_lookup
 from simulator.catalog import Catalog
-from simulator.scenario.source import ABSENT, Path_, Source, core_scalar, item_at
+from simulator.scenario.source import ABSENT, Source, TreePath, core_scalar, item_at
 
 _INDENT = "  "
 #: Text that YAML reads back as the same text without quotes.
@@ -32,7 +32,7 @@ class _Writer:
         self._written = written
         self._catalog = catalog
 
-    def fields(self, model: BaseModel, path: Path_, indent: str) -> Iterator[str]:
+    def fields(self, model: BaseModel, path: TreePath, indent: str) -> Iterator[str]:
         """The lines of one model."""
         values = model.model_dump(mode="json", by_alias=True)
         for attribute, info in sorted(type(model).model_fields.items(), key=_tag_first):
@@ -40,7 +40,7 @@ class _Writer:
             yield from self._field(name, value, values[name], info, (*path, name), indent)
 
     def _field(
-        self, name: str, value: Any, plain: Any, info: FieldInfo | None, path: Path_, indent: str
+        self, name: str, value: Any, plain: Any, info: FieldInfo | None, path: TreePath, indent: str
     ) -> Iterator[str]:
         deeper = indent + _INDENT
         if isinstance(value, BaseModel):
@@ -60,7 +60,7 @@ class _Writer:
             comment = self._origin(value, info, path)
             yield f"{indent}{scalar(name)}: {_flow(plain)}{'  # ' + comment if comment else ''}"
 
-    def _origin(self, value: Any, info: FieldInfo | None, path: Path_) -> str:
+    def _origin(self, value: Any, info: FieldInfo | None, path: TreePath) -> str:
         """Where the value comes from, empty for what was written and is no catalogue name."""
         if info is None:
             return ""

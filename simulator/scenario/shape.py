@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from simulator.scenario.model import Scenario
-from simulator.scenario.source import Path_, item_at
+from simulator.scenario.source import TreePath, item_at
 
 #: Fields that reading consumes, so that no model has them: depth of their map -> names.
 READ_AWAY = {"": ("extends",), "sites": ("count",)}
@@ -51,12 +51,12 @@ def _matches(model: type[BaseModel], data: Any) -> bool:
 class Shape:
     """What may stand at one path of a scenario."""
 
-    def __init__(self, annotations: list[Any], path: Path_ = ()) -> None:
+    def __init__(self, annotations: list[Any], path: TreePath = ()) -> None:
         self._annotations = annotations
         self._path = path
 
     @classmethod
-    def at(cls, path: Path_, data: Any = None) -> Shape:
+    def at(cls, path: TreePath, data: Any = None) -> Shape:
         """The shape at `path`; `data` is the whole tree, to tell alternatives apart."""
         shape = cls([Scenario])
         for part in path:

@@ -33,7 +33,7 @@ from ruamel.yaml.reader import ReaderError
 from simulator.base.errors import Problem, ScenarioError, UsageError, quote
 
 #: A key of a map, or the number of an entry of a list, from the top of the tree down.
-Path_: TypeAlias = tuple[str | int, ...]
+TreePath: TypeAlias = tuple[str | int, ...]
 
 TEXT_BYTES_MAX = 8 * 2**20
 #: Comments aside, since a resolved scenario has more of them than of values.
@@ -77,18 +77,18 @@ class Source:
 
     file: str
     data: Any = None
-    marks: dict[Path_, Mark] = field(default_factory=dict)
-    keys: dict[Path_, Mark] = field(default_factory=dict)
+    marks: dict[TreePath, Mark] = field(default_factory=dict)
+    keys: dict[TreePath, Mark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    spoilt: set[Path_] = field(default_factory=set)
+    spoilt: set[TreePath] = field(default_factory=set)
     #: Path of a copy that `count` made -> path of what it was copied from.
-    copies: dict[Path_, Path_] = field(default_factory=dict)
+    copies: dict[TreePath, TreePath] = field(default_factory=dict)
 
-    def is_copy(self, path: Path_) -> bool:
+    def is_copy(self, path: TreePath) -> bool:
         """Whether `count` made what lies at `path`."""
         return path[:2] in self.copies
 
-    def mark(self, path: Path_, *, key: bool = False) -> Mark:
+    def mark(self, path: TreePath, *, key: bool = False) -> Mark:
         """The place of the value at `path` (or of its key), or of the nearest thing above it."""
         if path[:2] in self.copies:
             path = self.copies[path[:2]] + path[2:]
@@ -103,7 +103,7 @@ class Source:
         return Mark(self.file, 1 if self.marks else 0, 1)
 
     def problem(
-        self, path: Path_, rule: str, fix: str | None = None, *, key: bool = False
+        self, path: TreePath, rule: str, fix: str | None = None, *, key: bool = False
     ) -> Problem:
         """A problem of the value at `path`, which is shown, or of the key at `path`."""
         mark = self.mark(path, key=key)
@@ -111,12 +111,12 @@ class Source:
         shown = None if value is ABSENT else quote(shown_value(value))
         return Problem(mark.file, mark.line, mark.col, dotted(path), shown, rule, fix)
 
-    def is_spoilt(self, path: Path_) -> bool:
+    def is_spoilt(self, path: TreePath) -> bool:
         """Whether the value at `path`, or one above it, was replaced while reading."""
         return any(path[:length] in self.spoilt for length in range(len(path) + 1))
 
 
-def item_at(data: Any, path: Path_) -> Any:
+def item_at(data: Any, path: TreePath) -> Any:
     """What lies at `path` in a tree, `ABSENT` if nothing does."""
     for part in path:
         is_entry = isinstance(data, list) and isinstance(part, int) and part < len(data)
@@ -126,7 +126,7 @@ def item_at(data: Any, path: Path_) -> Any:
     return data
 
 
-def dotted(path: Path_) -> str:
+def dotted(path: TreePath) -> str:
     """The path as a person writes it: `sites.lyon.address_space.0`."""
     return ".".join(quote(str(part)) for part in path)
 
@@ -280,7 +280,7 @@ class _Frame:
     """A map or list that is being filled."""
 
     container: dict[str, Any] | list[Any]
-    path: Path_
+    path: TreePath
     key: str | None = None
 
 
@@ -383,7 +383,7 @@ class _Builder:
             self.source.problems.append(self.source.problem(path, rule, fix, key=True))
             self.source.spoilt.add(path)
 
-    def _place(self, event: Any) -> Path_:
+    def _place(self, event: Any) -> TreePath:
         """The path of the value that starts here; it is marked and counted."""
         self._count(event)
         path = self._next_path()
@@ -398,14 +398,14 @@ class _Builder:
             self.source.spoilt.add(path)
         return path
 
-    def _next_path(self) -> Path_:
+    def _next_path(self) -> TreePath:
         if not self._stack:
             return ()
         frame = self._stack[-1]
         part = len(frame.container) if isinstance(frame.container, list) else frame.key
         return (*frame.path, part if part is not None else "")
 
-    def _attach(self, path: Path_, value: Any) -> None:
+    def _attach(self, path: TreePath, value: Any) -> None:
         if not self._stack:
             self.source.data = value
             return
@@ -431,7 +431,7 @@ class _Builder:
         self._last = Mark(self.source.file, start.line + 1, start.column + 1)
         return self._last
 
-    def _complain(self, path: Path_, rule: str, fix: str) -> None:
+    def _complain(self, path: TreePath, rule: str, fix: str) -> None:
         self.source.problems.append(self.source.problem(path, rule, fix))
 
     def _stop(self, event: Any, rule: str, fix: str) -> ScenarioError:
@@ -473,11 +473,13 @@ def from_mapping(mapping: Mapping[Any, Any], file: str = "<dict>") -> Source:
     source = Source(file)
     count = 0
 
-    def copy(value: Any, path: Path_) -> Any:
+    def copy(value: Any, path: TreePath) -> Any:
         nonlocal count
         count += 1
         if len(path) > DEPTH_MAX or count > NODES_MAX:
-            raise ScenarioError([source.problem(path, "nests too deep or is too large", None)])
+            raise ScenarioError(
+                [source.problem(path, "nests too deep or is too large", "no scenario needs more")]
+            )
         if isinstance(value, Mapping):
             return {str(key): copy(item, (*path, str(key))) for key, item in value.items()}
         if isinstance(value, list | tuple):

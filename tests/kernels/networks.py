@@ -86,7 +86,7 @@ class Case:
 
 
 def play(case: Case, plane: DataPlane | Oracle, cuts_ps: list[int] | None = None) -> list[list]:
-    """Drive a plane through the script, up to the horizon; returns what was under way at the looks.
+    """Drive a plane through the script up to the horizon; returns what was under way at the looks.
 
     `cuts_ps` are more instants at which to stop and go on.
     """
@@ -184,11 +184,14 @@ def digest(plane: DataPlane) -> str:
 # ---- random cases -----------------------------------------------------------------------------
 
 
-def random_case(seed: int, *, horizon_s: float = 0.3, has_tcp: bool | None = None) -> Case:
-    """A network of 1 to 12 hops with traffic of a few thousand packet-hops, and what happens."""
+def random_case(seed: int, *, horizon_s: float = 0.3, speed: float = 1.0) -> Case:
+    """A network of 1 to 12 hops with traffic of some thousand packet-hops, and what happens.
+
+    `speed` multiplies all rates (and buffers in bytes), so that more packets are under way.
+    """
     draw = random.Random(seed)
     while True:
-        plan = _random_plan(draw, seed, horizon_s, has_tcp)
+        plan = _random_plan(draw, seed, horizon_s, speed)
         try:
             build_layout(plan)
         except PlanError:  # a cycle without delay is refused; another one, please
@@ -196,11 +199,13 @@ def random_case(seed: int, *, horizon_s: float = 0.3, has_tcp: bool | None = Non
         break
     horizon = plan.horizon_ps
     looks = sorted(draw.randrange(horizon) for _ in range(12))
-    changes = [_random_change(draw, plan) for _ in range(draw.choice([0, 0, 2, 6]))]
+    changes = []
+    for _ in range(draw.choice([0, 0, 2, 6])):
+        changes += _random_changes(draw, plan)
     return Case(plan, sorted(changes, key=lambda change: change[0]), looks)
 
 
-def _random_plan(draw: random.Random, seed: int, horizon_s: float, has_tcp: bool | None) -> Plan:
+def _random_plan(draw: random.Random, seed: int, horizon_s: float, speed: float) -> Plan:
     builder = PlanBuilder(
         scenario=f"random {seed}", seed=seed, horizon_s=horizon_s, time_bin_s=horizon_s / 4
     )
@@ -208,18 +213,18 @@ def _random_plan(draw: random.Random, seed: int, horizon_s: float, has_tcp: bool
     is_cyclic = draw.random() < 0.4
     least_delay_s = draw.choice([1e-4, 1e-3]) if is_cyclic else 0.0
     for h in range(hops):
-        _random_hop(draw, builder, h, least_delay_s)
-    streams = draw.randint(1, 5)
-    tcp_chance = 0.4 if has_tcp is None else float(has_tcp)
-    for s in range(streams):
-        if draw.random() < tcp_chance:
+        _random_hop(draw, builder, h, least_delay_s, speed)
+    for s in range(draw.randint(1, 5)):
+        if draw.random() < 0.4:
             _random_tcp(draw, builder, s, hops)
         else:
-            _random_source(draw, builder, s, hops, is_cyclic)
+            _random_source(draw, builder, s, hops, is_cyclic, speed)
     return builder.build()
 
 
-def _random_hop(draw: random.Random, builder: PlanBuilder, h: int, least_delay_s: float) -> None:
+def _random_hop(
+    draw: random.Random, builder: PlanBuilder, h: int, least_delay_s: float, speed: float
+) -> None:
     delay_s = least_delay_s + draw.choice([0.0, 0.0, 2e-4, 5e-3 * draw.random()])
     name, direction = f"h{h}", draw.choice([FORWARD, RETURN])
     kind = draw.choice(["server"] * 5 + ["path"] * 3 + ["policer"])
@@ -237,14 +242,14 @@ def _random_hop(draw: random.Random, builder: PlanBuilder, h: int, least_delay_s
             arguments["may_reorder"] = draw.random() < 0.5
         builder.path(name, direction, **arguments)
         return
-    arguments = {"rate_bps": draw.choice([1e6, 4e6, 10e6, 10e6]), "delay_s": delay_s}
+    arguments = {"rate_bps": speed * draw.choice([1e6, 4e6, 10e6, 10e6]), "delay_s": delay_s}
     if draw.random() < 0.3:
-        arguments["packets_per_s"] = draw.choice([500, 2000])
+        arguments["packets_per_s"] = speed * draw.choice([500, 2000])
     if draw.random() < 0.2:
-        arguments["per_packet_s"] = 1e-4
+        arguments["per_packet_s"] = 1e-4 / speed
     if draw.random() < 0.1:
         arguments["per_byte_s"] = 0.0
-        arguments["packets_per_s"] = 1000
+        arguments["packets_per_s"] = 1000 * speed
     if draw.random() < 0.3:
         arguments["meter"] = "inner-ip"
     if kind == "policer":
@@ -252,7 +257,7 @@ def _random_hop(draw: random.Random, builder: PlanBuilder, h: int, least_delay_s
     elif draw.random() < 0.7:
         limit = draw.choice(["buffer_bytes", "buffer_s", "both"])
         if limit != "buffer_s":
-            arguments["buffer_bytes"] = draw.choice([1500, 3000, 9000, 30000])
+            arguments["buffer_bytes"] = speed * draw.choice([1500, 3000, 9000, 30000])
         if limit != "buffer_bytes":
             arguments["buffer_s"] = draw.choice([0.0, 2e-3, 2e-2])
     builder.server(name, direction, **arguments)
@@ -282,7 +287,7 @@ def _random_route(
 
 
 def _random_source(
-    draw: random.Random, builder: PlanBuilder, s: int, hops: int, is_cyclic: bool
+    draw: random.Random, builder: PlanBuilder, s: int, hops: int, is_cyclic: bool, speed: float
 ) -> None:
     direction = draw.choice([FORWARD, RETURN])
     stream = builder.stream(f"s{draw.randrange(10)}-{s}", "open", "a", "b")
@@ -296,7 +301,7 @@ def _random_source(
         arguments = {
             "sizes_bytes": sizes,
             "weights": [draw.random() + 0.1 for _ in sizes],
-            "rate_bps": draw.choice([2e5, 1e6, 3e6]),
+            "rate_bps": speed * draw.choice([2e5, 1e6, 3e6]),
             "start_s": draw.choice([0.0, 0.05]),
             "stop_s": draw.choice([None, None, 0.2]),
             "header_bytes": draw.choice([0, 28]),
@@ -309,7 +314,7 @@ def _random_source(
             arguments |= {"on_mean_s": 0.02, "off_mean_s": 0.01}
         if draw.random() < 0.3:  # many ties: equal distances from the same instant on
             del arguments["rate_bps"]
-            arguments |= {"packets_per_s": 500, "phase": "exact"}
+            arguments |= {"packets_per_s": 500 * speed, "phase": "exact"}
         builder.constant(stream, direction, routes, **arguments)
 
 
@@ -318,10 +323,7 @@ def _random_tcp(draw: random.Random, builder: PlanBuilder, s: int, hops: int) ->
     sides = (FORWARD, RETURN) if draw.random() < 0.8 else (RETURN, FORWARD)
     count = draw.randint(1, 2)
     data, ack = (
-        [
-            builder.route(stream, side, *_random_route(draw, hops, None, True))
-            for _ in range(count)
-        ]
+        [builder.route(stream, side, *_random_route(draw, hops, None, True)) for _ in range(count)]
         for side in sides
     )
     mss = draw.choice([536, 1348])
@@ -347,46 +349,42 @@ def _random_tcp(draw: random.Random, builder: PlanBuilder, s: int, hops: int) ->
     )
 
 
-def _random_change(draw: random.Random, plan: Plan) -> tuple[int, str, Change]:
-    """Some instant, what happens then in words, and the call that does it."""
+def _random_changes(draw: random.Random, plan: Plan) -> list[tuple[int, str, Change]]:
+    """When, what in words, and the call that does it; a hop that goes down comes up again."""
+    kind = draw.choice(["outage", "hop", "hop", "route"])
     time_ps = draw.randrange(plan.horizon_ps)
     h = draw.randrange(len(plan.hops))
-    is_path = plan.hops[h].kind == "path"
-    kind = draw.choice(["up", "hop", "route"])
-    if kind == "up":
-        is_up = draw.random() < 0.5
-        return time_ps, f"set_up {h} {is_up}", lambda plane: plane.set_up(h, is_up)
-    if kind == "hop" and is_path:
-        delay_ps = to_ps(draw.choice([1e-4, 1e-3, 8e-3]))
-        loss = draw.choice([None, int(threshold(0.05))])
-        return (
-            time_ps,
-            f"set_path {h} {delay_ps} {loss}",
-            lambda plane: plane.set_path(h, delay_ps=delay_ps, loss_threshold=loss),
-        )
+    if kind == "outage":
+        up_ps = time_ps + draw.choice([0, to_ps(0.001), to_ps(0.1)])
+        return [
+            (time_ps, f"down {h}", lambda plane: plane.set_up(h, False)),
+            (min(up_ps, plan.horizon_ps), f"up {h}", lambda plane: plane.set_up(h, True)),
+        ]
     if kind == "hop":
-        factor = draw.choice([0.25, 0.5, 3.0])
-        per_byte = int(int(plan.hop[h]["per_byte"]) * factor)
-        least_ps = int(int(plan.hop[h]["min_service_ps"]) * factor)
-        return (
-            time_ps,
-            f"set_service {h} {per_byte} {least_ps}",
-            lambda plane: plane.set_service(h, per_byte=per_byte, min_service_ps=least_ps),
-        )
+        change = _random_path(draw) if plan.hops[h].kind == "path" else _random_speed(draw, plan, h)
+        name = "set_path" if plan.hops[h].kind == "path" else "set_service"
+        return [(time_ps, f"{name} {h} {change}", lambda plane: getattr(plane, name)(h, **change))]
     if plan.sources and (not plan.tcp_flows or draw.random() < 0.5):
         s = draw.randrange(len(plan.sources))
         position = draw.choice([None, *range(len(plan.sources[s].routes))])
-        return (
-            time_ps,
-            f"set_source_route {s} {position}",
-            lambda plane: plane.set_source_route(s, position),
-        )
+        text = f"set_source_route {s} {position}"
+        return [(time_ps, text, lambda plane: plane.set_source_route(s, position))]
     f = draw.randrange(len(plan.tcp_flows))
     positions = [None, *range(len(plan.tcp_flows[f].data_routes))]
     data, ack = draw.choice(positions), draw.choice(positions)
     which = draw.choice([("data",), ("ack",), ("data", "ack")])
-    return (
-        time_ps,
-        f"set_flow_route {f} {data} {ack} {which}",
-        lambda plane: plane.set_flow_route(f, data, ack, which=which),
-    )
+    text = f"set_flow_route {f} {data} {ack} {which}"
+    return [(time_ps, text, lambda plane: plane.set_flow_route(f, data, ack, which=which))]
+
+
+def _random_path(draw: random.Random) -> dict[str, int | None]:
+    return {
+        "delay_ps": to_ps(draw.choice([1e-4, 1e-3, 8e-3])),
+        "loss_threshold": draw.choice([None, int(threshold(0.05))]),
+    }
+
+
+def _random_speed(draw: random.Random, plan: Plan, h: int) -> dict[str, int]:
+    factor = draw.choice([0.25, 0.5, 3.0])
+    names = ("per_byte", "min_service_ps")
+    return {name: int(int(plan.hop[h][name]) * factor) for name in names}

@@ -3,12 +3,13 @@
 Everything that happens to a packet is an event in one heap, and nothing is done in advance: a
 server has a queue and a packet in service, and the next one starts when that one has left.
 
-    (time, -1)        a source sends, a timer is due, a server has finished a packet
-    (time, packet id) a packet arrives at its next place
+    (time, 0, -1)         a source sends, a timer is due, a server has finished a packet
+    (time, 1, packet id)  a packet arrives at the end of its route
+    (time, 2, packet id)  a packet arrives at a hop
 
-So at one instant sources, timers and departures come first, then arrivals in order of id. Shared
-with the product are only the counter-based draws and the endpoints of TCP. `Oracle` has the verbs
-of `simulator.dataplane.DataPlane`, so that one script of changes can drive both.
+So what happens at one instant has an order, and what is sent then is there when hops look at ids.
+Shared with the product are only the counter-based draws and the endpoints of TCP. `Oracle` has
+the verbs of `simulator.dataplane.DataPlane`, so that one script of changes can drive both.
 """
 
 import heapq
@@ -21,8 +22,9 @@ import numpy as np
 from kernels import histogram, layout, random, tcp
 from simulator.plan import PLAIN
 
-FIRST = -1
-"""Stands where arrivals have their id: these events go before the arrivals of the same instant."""
+FIRST, AT_END, AT_HOP = 0, 1, 2
+"""Order of the events of one instant."""
+NO_PACKET = -1
 RING = 1 << 12
 """Room of each TCP ring: more than any flow of the tests has under way."""
 COUNTERS = layout.COUNTER.names
@@ -60,7 +62,7 @@ class Path:
 
 
 def draw(key, counter):
-    return random.mix(np.uint64(key), np.uint64(counter))
+    return np.uint64(random.mix(np.uint64(key), np.uint64(counter)))
 
 
 def exponential_ps(key, counter, mean_ps):
@@ -99,17 +101,25 @@ class Oracle:
 
     # ---- the loop ------------------------------------------------------------------------
 
-    def at(self, time_ps, ident, action, *arguments):
+    def at(self, time_ps, action, *arguments):
+        self._push(time_ps, FIRST, NO_PACKET, action, arguments)
+
+    def _arrival(self, time_ps, packet):
+        is_end = packet.place == len(self.plan.routes[packet.route].hop_idx)
+        order = AT_END if is_end else AT_HOP
+        self._push(time_ps, order, packet.ident, self.arrives, (packet,))
+
+    def _push(self, time_ps, order, ident, action, arguments):
         assert time_ps >= self.now_ps, (action.__name__, time_ps - self.now_ps)
         self.turn += 1
-        heapq.heappush(self.heap, (time_ps, ident, self.turn, action, arguments))
+        heapq.heappush(self.heap, (time_ps, order, ident, self.turn, action, arguments))
 
     def advance(self, until_ps):
         """Let everything before `until_ps` happen; close the time bins that end on the way."""
         while self.now_ps < until_ps:
             end_ps = min(until_ps, self.bin_end_ps)
             while self.heap and self.heap[0][0] < end_ps:
-                self.now_ps, _, _, action, arguments = heapq.heappop(self.heap)
+                self.now_ps, *_, action, arguments = heapq.heappop(self.heap)
                 action(self.now_ps, *arguments)
             self.now_ps = end_ps
             if end_ps == self.bin_end_ps:
@@ -137,7 +147,7 @@ class Oracle:
 
     def _schedule_source(self, s, time_ps):
         if time_ps < self.source[s]["stop_ps"]:
-            self.at(time_ps, FIRST, self.source_sends, s)
+            self.at(time_ps, self.source_sends, s)
 
     def source_sends(self, now_ps, s):
         source = self.source[s]
@@ -176,7 +186,7 @@ class Oracle:
             self.dropped_bytes[direction, layout.NO_ROUTE] += inner_bytes
         else:
             packet = Packet(ident, self.now_ps, inner_bytes, inner_bytes, route)
-            self.at(self.now_ps, ident, self.arrives, packet)
+            self._arrival(self.now_ps, packet)
 
     # ---- hops ----------------------------------------------------------------------------
 
@@ -225,7 +235,7 @@ class Oracle:
         """The packet is on its way from hop `h` to its next place, where it arrives at `time_ps`."""
         packet.place += 1
         packet.last_hop = h
-        self.at(time_ps, packet.ident, self.arrives, packet)
+        self._arrival(time_ps, packet)
 
     def _metered(self, h, packet):
         is_wire = self.hop[h]["meter_shift"] == layout.METER_WIRE
@@ -259,7 +269,7 @@ class Oracle:
         packet = server.in_service = server.queue.popleft()
         server.start_ps, server.end_ps = now_ps, now_ps + self._service_ps(h, packet)
         server.turn += 1
-        self.at(server.end_ps, FIRST, self.departs, h, server.turn)
+        self.at(server.end_ps, self.departs, h, server.turn)
 
     def departs(self, now_ps, h, turn):
         server = self.server[h]
@@ -371,7 +381,7 @@ class Oracle:
         for name, action in (("timer_ps", self.sender_timer), ("delack_ps", self.receiver_timer)):
             time_ps = int(self.flow[f][name])
             if time_ps < layout.NEVER_PS:
-                self.at(time_ps, FIRST, action, f)
+                self.at(time_ps, action, f)
 
     def sender_timer(self, now_ps, f):
         if self.flow[f]["timer_ps"] == now_ps:
@@ -462,8 +472,8 @@ class Oracle:
     def under_way(self):
         """Packets in queues and on links: (hop, arrival at the next place, id, sent, bytes)."""
         rows = []
-        for time_ps, ident, _, action, arguments in self.heap:
-            if ident != FIRST and action == self.arrives:
+        for time_ps, order, *_, arguments in self.heap:
+            if order != FIRST:
                 rows.append((arguments[0].last_hop, time_ps, arguments[0]))
         for h, server in enumerate(self.server):
             if server.in_service is not None:

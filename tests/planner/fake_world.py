@@ -57,6 +57,7 @@ class FakeWorld:
     """`routes` holds the last (position, flows) of each `set_route`, `down` the hops that stop."""
 
     horizon_s: float
+    seed: int = 1
     replicate: int = 0
     env: simpy.Environment = field(default_factory=lambda: simpy.Environment(initial_time=0))
     state: dict[str, Any] = field(default_factory=dict)
@@ -79,7 +80,7 @@ class FakeWorld:
         return self._signals.setdefault(name, Signal(self.env))
 
     def uniform(self, *names: str, counter: int = 0) -> float:
-        return unit(random_key(1, self.replicate, *names, str(counter)))
+        return unit(random_key(self.seed, self.replicate, *names, str(counter)))
 
     def link_down(self, hops: Iterable[int], cause_event_id: int = 0) -> None:
         assert self.down.isdisjoint(hops), "no process has two reasons for one hop"

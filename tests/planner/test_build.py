@@ -1,5 +1,7 @@
 """A scenario becomes the hops, routes and sources that a person works out by hand."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -15,9 +17,7 @@ MS = PS_PER_S // 1000
 
 
 def hop(plan: Plan, name: str, direction: str = FORWARD) -> np.void:
-    (index,) = [
-        i for i, h in enumerate(plan.hops) if (h.name, h.direction) == (name, direction)
-    ]
+    (index,) = [i for i, h in enumerate(plan.hops) if (h.name, h.direction) == (name, direction)]
     return plan.hop[index]
 
 
@@ -330,10 +330,8 @@ def test_another_site_changes_nothing_of_this_one():
             assert np.array_equal(table_alone, table_both)
         twin["jitter_row"] = row["jitter_row"]
         assert twin == row, info.name
-    office = [i for i, s in enumerate(both.streams) if s.name == "office"][0]
-    twins = [
-        s for s in both.sources if both.directions[s.record["direction"]].stream_idx == office
-    ]
+    office = next(i for i, s in enumerate(both.streams) if s.name == "office")
+    twins = [s for s in both.sources if both.directions[s.record["direction"]].stream_idx == office]
     places = {"flow", "direction", "size_begin"}  # positions in arrays, not values
     for source, twin in zip(alone.sources, twins, strict=True):
         for field in source.record.dtype.names or ():
@@ -343,6 +341,13 @@ def test_another_site_changes_nothing_of_this_one():
         assert key == both.flow_key[twin.record["flow"]]
     for direction in (FORWARD, RETURN):
         assert routes(alone, "office", direction) == routes(both, "office", direction)
+
+
+def test_plan_can_be_sent_to_another_process():
+    plan = build(active_active())
+    copy = pickle.loads(pickle.dumps(plan))
+    assert copy.describe() == plan.describe()
+    assert [name for name, _ in copy.processes] == [name for name, _ in plan.processes]
 
 
 def test_replicates_differ_and_repeat():

@@ -8,6 +8,7 @@ import pytest
 from simulator.catalog import load_catalog
 from simulator.ipsec.capacity import encapsulated, tunnels_needed
 from simulator.plan import FORWARD, RETURN
+from simulator.planner import build
 from simulator.planner.ceilings import CeilingRow, mean_window_segments
 from simulator.planner.explain import Explanation, explain
 from tests.planner.designs import active_active, design, two_sites
@@ -154,23 +155,22 @@ def test_window_and_round_trip():
     assert "catalogue model-defaults" in default.stream("bulk").ceilings[0].source
 
 
-def test_mean_window_under_loss():
-    class Flow:
-        options = {
-            "congestion_control": "newreno",
-            "newreno_beta": 0.5,
-            "cubic_beta": 0.7,
-            "cubic_c": 0.4,
-        }
-
-    # The square-root law: sqrt(3/2) / sqrt(p).
-    assert mean_window_segments(Flow, 1e-4, 0.03) == pytest.approx(1.2247 / 0.01, rel=1e-4)
-    Flow.options["congestion_control"] = "cubic"
-    # Short round trip: the Reno-friendly region.
-    assert mean_window_segments(Flow, 1e-4, 0.03) == pytest.approx(1.2247 / 0.01, rel=1e-4)
-    # Long round trip, little loss: RFC 9438, section 5, with 1.054 for C = 0.4 and beta = 0.7.
-    cubic = 1.054 * 0.1**0.75 / 1e-6**0.75
-    assert mean_window_segments(Flow, 1e-6, 0.1) == pytest.approx(cubic, rel=1e-3)
+@pytest.mark.parametrize(
+    ("algorithm", "loss_ratio", "rtt_s", "expected"),
+    [
+        # The square-root law: sqrt(3/2) / sqrt(p).
+        ("newreno", 1e-4, 0.03, 1.5**0.5 / 1e-2),
+        # A short round trip: the Reno-friendly region.
+        ("cubic", 1e-4, 0.03, 1.5**0.5 / 1e-2),
+        # A long one, little loss: RFC 9438, section 5, with 1.054 for C = 0.4 and beta = 0.7.
+        ("cubic", 1e-6, 0.1, 1.054 * (0.1 / 1e-6) ** 0.75),
+    ],
+)
+def test_mean_window_under_loss(algorithm, loss_ratio, rtt_s, expected):
+    bulk = {"kind": "bulk-tcp", "from": "lyon", "to": "hub", "flows": 1}
+    plan = build(design(traffic={"bulk": {**bulk, "congestion_control": algorithm}}))
+    window = mean_window_segments(plan.tcp_flows[0], loss_ratio, rtt_s)
+    assert window == pytest.approx(expected, rel=1e-3)
 
 
 def test_active_active_shares_a_stream_over_tunnels():

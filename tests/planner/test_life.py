@@ -17,8 +17,8 @@ OUTAGE = {"kind": "internet-outage", "site": "lyon", "internet": "isp", "at": "1
 
 def life(scenario, replicate=0):
     plan = build(scenario, replicate)
-    horizon_s = plan.horizon_ps / 1e12
-    return plan, FakeWorld(horizon_s, replicate=replicate).run(plan.processes)
+    world = FakeWorld(plan.horizon_ps / 1e12, plan.seed, replicate)
+    return plan, world.run(plan.processes)
 
 
 def hops(plan, *names):
@@ -43,7 +43,7 @@ def chain(world, event):
 
 
 def test_short_outage_is_noticed_by_nobody():
-    plan, world = life(design(faults=[{**OUTAGE, "duration": "10 s"}]))
+    _plan, world = life(design(faults=[{**OUTAGE, "duration": "10 s"}]))
     assert [e.kind for e in world.events] == ["internet-outage", "repair"]
     assert world.events[1].cause_event_id == 1
     assert world.down == set()
@@ -78,7 +78,7 @@ def test_detection_differs_between_replicates():
 
 
 def test_tunnel_is_built_again_at_the_first_try_after_the_repair():
-    plan, world = life(design(faults=[{**OUTAGE, "duration": "90 s"}]))
+    _plan, world = life(design(faults=[{**OUTAGE, "duration": "90 s"}]))
     established = one(world.of_kind("ike-established"))
     tries_s = []
     for started in world.of_kind("ike-initiated"):
@@ -130,7 +130,7 @@ def test_who_may_initiate(connection, device, initiators):
         connections={"lyon-vpn": connection},
         sites={"lyon": {"devices": {"edge": device}}},
     )
-    plan, world = life(scenario)
+    _plan, world = life(scenario)
     assert {e.detail for e in world.of_kind("ike-initiated")} == initiators
     assert len(world.of_kind("ike-established")) == (1 if initiators else 0)
 
@@ -141,7 +141,7 @@ def test_an_end_that_kept_its_sa_follows_the_one_that_did_not():
     faults = [{**OUTAGE, "duration": "30 s"}]
     for initiator, rebuilt_s in (("both", 165), ("device", 360)):
         connection = {"lyon-vpn": {"dpd": dpd, "initiator": initiator}}
-        plan, world = life(design(faults=faults, connections=connection))
+        _plan, world = life(design(faults=faults, connections=connection))
         assert world.of_kind("dpd-timeout")[0].detail.startswith("gateway")
         assert one(world.of_kind("ike-established")).time_s < rebuilt_s
         assert world.down == set()
@@ -161,7 +161,7 @@ def test_overlapping_faults_on_one_thing_end_with_the_last():
 
 def test_without_withdrawal_the_route_stays():
     connection = {"lyon-vpn": {"dpd": {"withdraws_route": False}}}
-    plan, world = life(design(faults=[OUTAGE], connections=connection))
+    _plan, world = life(design(faults=[OUTAGE], connections=connection))
     assert len(world.of_kind("dpd-timeout")) == 2
     assert world.routes == []
 
@@ -187,7 +187,7 @@ OWN = (INSTANCE, f"{INSTANCE}.latency")
 
 @pytest.mark.parametrize("replicate", range(4))
 def test_planned_take_over_of_a_standby(replicate):
-    plan, world = life(design(faults=[{**FAILURE, "planned": True}]), replicate)
+    _plan, world = life(design(faults=[{**FAILURE, "planned": True}]), replicate)
     taken = one(world.of_kind("take-over"))
     assert 110 <= taken.time_s <= 115
     # The SAs move along: nobody detects, nothing is built again.
@@ -197,7 +197,7 @@ def test_planned_take_over_of_a_standby(replicate):
 
 @pytest.mark.parametrize("replicate", range(4))
 def test_unplanned_take_over_of_a_standby(replicate):
-    plan, world = life(design(faults=[FAILURE]), replicate)
+    _plan, world = life(design(faults=[FAILURE]), replicate)
     taken = one(world.of_kind("take-over"))
     assert 130 <= taken.time_s <= 280
     # The published time is the whole: the SAs that the gateway rebuilds are part of it.
@@ -213,7 +213,7 @@ def test_unplanned_take_over_of_a_standby(replicate):
 
 def test_take_over_where_only_the_device_may_initiate():
     connection = {"lyon-vpn": {"initiator": "device"}}
-    plan, world = life(design(faults=[FAILURE], connections=connection))
+    _plan, world = life(design(faults=[FAILURE], connections=connection))
     taken, established = one(world.of_kind("take-over")), one(world.of_kind("ike-established"))
     assert established.time_s > taken.time_s
     assert established.detail == "started by the device"
@@ -221,21 +221,21 @@ def test_take_over_where_only_the_device_may_initiate():
 
 
 def test_failure_of_the_standby_is_felt_by_nobody():
-    plan, world = life(design(faults=[{**FAILURE, "instance": 1}]))
+    _plan, world = life(design(faults=[{**FAILURE, "instance": 1}]))
     assert [e.kind for e in world.events] == ["gateway-instance-failure"]
     assert world.down == set()
 
 
 def test_failure_of_both_lasts_until_one_is_repaired():
     faults = [{**FAILURE, "instance": 1}, {**FAILURE, "at": "101 s", "duration": "200 s"}]
-    plan, world = life(design(faults=faults))
+    _plan, world = life(design(faults=faults))
     assert world.of_kind("take-over") == []
     assert one(world.of_kind("ike-established")).time_s > 301
     assert world.down == set()
 
 
 def test_repair_before_the_take_over_ends_it():
-    plan, world = life(design(faults=[{**FAILURE, "duration": "5 s"}]))
+    _plan, world = life(design(faults=[{**FAILURE, "duration": "5 s"}]))
     assert world.of_kind("take-over") == []
     assert 105 < one(world.of_kind("ike-established")).time_s < 107
 
@@ -270,7 +270,7 @@ def test_active_active_moves_the_flows_of_one_instance():
 
 
 def test_start_and_stop_are_on_the_timeline():
-    plan, world = life(design(traffic={"office": {"start": "5 s", "stop": "20 s"}}))
+    _plan, world = life(design(traffic={"office": {"start": "5 s", "stop": "20 s"}}))
     assert [(e.time_s, e.kind, e.subject, e.cause_event_id) for e in world.events] == [
         (5, "traffic-start", "office", 0),
         (20, "traffic-stop", "office", 1),

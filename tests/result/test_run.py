@@ -84,3 +84,33 @@ def test_progress_reaches_the_engine(plan, monkeypatch):
     monkeypatch.setattr(engine, "run", lambda plan, progress=None: progress(1, 2) or log)
     run(SCENARIO, plan=plan, progress=lambda now, end: seen.append((now, end)))
     assert seen == [(1, 2)]
+
+
+def test_compilation_is_announced_until_it_is_done(monkeypatch, tmp_path, capsys):
+    from kernels import _jit
+    from simulator.run import make_ready
+
+    done = []
+    monkeypatch.setattr(_jit, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(_jit, "is_plain_python", lambda: False)
+    monkeypatch.setattr(engine, "compile_kernels", lambda: done.append(1))
+    make_ready.__wrapped__()
+    assert capsys.readouterr().err.startswith("compiling kernels: once on this machine")
+    make_ready.__wrapped__()
+    assert capsys.readouterr().err == ""
+    assert len(done) == 2
+
+
+def test_an_interrupted_compilation_is_not_done(monkeypatch, tmp_path, capsys):
+    from kernels import _jit
+    from simulator.run import make_ready
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_jit, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(_jit, "is_plain_python", lambda: False)
+    monkeypatch.setattr(engine, "compile_kernels", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make_ready.__wrapped__()
+    assert list(tmp_path.iterdir()) == []

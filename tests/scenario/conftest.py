@@ -8,6 +8,7 @@ import pytest
 
 from simulator.base.errors import ScenarioError
 from simulator.scenario import load
+from simulator.scenario.load import build
 from simulator.scenario.resolve import scalar
 from simulator.scenario.source import Source, read_yaml
 
@@ -47,7 +48,7 @@ def plain(value: Any) -> str:
 def problems_of(source: Any, **kwargs: Any) -> list[Any]:
     """The problems of a scenario that must be refused, each with a place, a rule and a fix."""
     with pytest.raises(ScenarioError) as caught:
-        load(source, **kwargs)
+        build(source, "tree", {}) if isinstance(source, Source) else load(source, **kwargs)
     problems = list(caught.value.problems)
     assert problems
     assert caught.value.exit_code == 3

@@ -273,3 +273,15 @@ def test_a_sku_of_another_era_is_unknown() -> None:
     (problem,) = problems_of(HERE / "smallest.yaml", set={"era": "2017-12"})
     assert problem.path == "gateways.hub-vpn.sku"
     assert problem.fix == "did you mean 'VpnGw1' or 'VpnGw2' or 'VpnGw3'?"
+
+
+def test_a_thing_of_an_unknown_type_is_one_problem() -> None:
+    text = change(
+        FULL, "connections:", "  er: {type: expressroute, vnet: hub, units: 10}\nconnections:"
+    )
+    (problem,) = problems_of(text)
+    assert (problem.path, problem.rule, problem.fix) == (
+        "gateways.er.type",
+        "must be vpn",
+        "write vpn",
+    )

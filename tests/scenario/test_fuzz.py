@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from simulator.base.errors import ScenarioError
 from simulator.scenario import Scenario, load
-from simulator.scenario.source import Path_, item_at, read_yaml
+from simulator.scenario.source import TreePath, item_at, read_yaml
 from tests.scenario.conftest import HERE
 from tests.scenario.test_fields import everything
 
 FULL = (HERE / "full.yaml").read_text(encoding="utf-8")
 SMALLEST = (HERE / "smallest.yaml").read_text(encoding="utf-8")
 TREE: dict[str, Any] = read_yaml(FULL, "full.yaml").data
+SMALLEST_TREE: dict[str, Any] = read_yaml(SMALLEST, "smallest.yaml").data
 PATHS = list(everything(TREE))
 
 #: Pieces that mean something to YAML or to the format.
@@ -72,7 +73,7 @@ ANYTHING = st.recursive(
 
 @settings(max_examples=100)
 @given(st.lists(st.tuples(st.sampled_from(PATHS), ANYTHING), min_size=1, max_size=3))
-def test_a_valid_tree_with_anything_anywhere(changes: list[tuple[Path_, Any]]) -> None:
+def test_a_valid_tree_with_anything_anywhere(changes: list[tuple[TreePath, Any]]) -> None:
     tree = copy.deepcopy(TREE)
     for path, value in changes:
         owner = item_at(tree, path[:-1])
@@ -83,7 +84,7 @@ def test_a_valid_tree_with_anything_anywhere(changes: list[tuple[Path_, Any]]) -
 
 @settings(max_examples=100)
 @given(st.sampled_from(PATHS), ANYTHING)
-def test_any_override(path: Path_, value: Any) -> None:
+def test_any_override(path: TreePath, value: Any) -> None:
     dotted = ".".join(map(str, path))
     with contextlib.suppress(ScenarioError):
-        assert isinstance(load(SMALLEST, set={dotted: value}), Scenario)
+        assert isinstance(load(SMALLEST_TREE, set={dotted: value}), Scenario)

@@ -223,11 +223,14 @@ def test_a_problem_names_the_file_in_which_it_is_written(tmp_path: Path, smalles
         ("extends: [a]\n", "must name a file"),
         ('extends: "a\\0b"\n', "must name a file"),
         ("extends: .\n", "there is no such file"),
+        ("extends: circle.yaml\n", "cannot be looked up"),
+        ("extends: " + "x" * 5000 + "\n", "cannot be looked up"),
     ],
 )
 def test_a_file_that_cannot_be_extended(tmp_path: Path, text: str, rule: str) -> None:
     (tmp_path / "base.yaml").write_text("title: x\n")
     (tmp_path / "other.yaml").write_text("extends: self.yaml\n")
+    (tmp_path / "circle.yaml").symlink_to(tmp_path / "circle.yaml")
     (tmp_path / "self.yaml").write_text(text)
     (problem,) = problems_of(tmp_path / "self.yaml")
     assert problem.rule.startswith(rule)
@@ -246,6 +249,9 @@ def test_a_missing_file_is_a_wrong_call(tmp_path: Path) -> None:
         load(tmp_path / "none.yaml")
     with pytest.raises(UsageError, match="directory"):
         load(tmp_path)
+    for name in ("x" * 5000, "a\0b"):
+        with pytest.raises(UsageError, match="cannot read scenario"):
+            load(name)
 
 
 # --- resolved -----------------------------------------------------------------------------------

@@ -151,11 +151,7 @@ def sample(net: Any, flow: Any, samples: Any) -> None:
         s["cwnd"] = r["cwnd_segments"]
         s["ssthresh"] = r["ssthresh_segments"]
         s["pipe"] = (
-            r["next_seq"]
-            - r["una_seq"]
-            - r["sacked_out"]
-            - r["lost_out"]
-            + r["retransmitted_out"]
+            r["next_seq"] - r["una_seq"] - r["sacked_out"] - r["lost_out"] + r["retransmitted_out"]
         )
         s["rto_ps"] = r["rto_ps"]
     net["sample_row"] = row + 1

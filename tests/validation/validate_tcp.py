@@ -85,7 +85,9 @@ def run_steady(case: PathCase, warm_s: float, dur_s: float) -> Steady:
         goodput_mbps=float(delivered.sum() * MSS_BYTES * BITS_PER_BYTE / dur_s / 1e6),
         srtt_ms=float(window["srtt_ps"].mean() / 1e9),
         jain=jain_index(delivered),
-        retransmitted=float(np.sum(samples["retransmitted"][last] - samples["retransmitted"][first])),
+        retransmitted=float(
+            np.sum(samples["retransmitted"][last] - samples["retransmitted"][first])
+        ),
         timeouts=float(np.sum(samples["timeouts"][last] - samples["timeouts"][first])),
         cwnd=float(window["cwnd"].mean()),
     )
@@ -133,7 +135,9 @@ def steady_rows(
     return pd.DataFrame(rows)
 
 
-def unfairness_rows(seeds: int = 3, controls: Iterable[str] = NAMES, **changes: Any) -> pd.DataFrame:
+def unfairness_rows(
+    seeds: int = 3, controls: Iterable[str] = NAMES, **changes: Any
+) -> pd.DataFrame:
     """Compare the shares of flows of unequal RTT; one row per flow and configuration.
 
     The flows of the data start at different times within a second: every seed of the model draws
@@ -202,7 +206,10 @@ def _outage_row(run: Any, **changes: Any) -> dict[str, Any]:
     }
     at = round(end_s / case.sample_s) - 1
     delivered = samples["delivered"][:, 0] * (MSS_BYTES * BITS_PER_BYTE / 1e6)
-    before = (delivered[round(start_s / case.sample_s) - 1] - delivered[round(start_s / case.sample_s) - 501]) / 5.0
+    before = (
+        delivered[round(start_s / case.sample_s) - 1]
+        - delivered[round(start_s / case.sample_s) - 501]
+    ) / 5.0
     row["before_measured"], row["before_model"] = run.before_mbps, before
     row["mean10s_measured"] = run.mean10s_mbps
     row["mean10s_model"] = (delivered[at + 1000] - delivered[at]) / 10.0
