@@ -143,7 +143,7 @@ def run(
     if not done.is_complete:
         note(f"interrupted: {done.finished} of {done.wanted} replications are in {folder}")
         return ExitCode.INTERRUPTED
-    missed = any(judgement.is_met is False for judgement in done.first.targets)
+    missed = any(judgement.is_met is False for judgement in done.targets)
     return ExitCode.TARGET_FAILED if missed else ExitCode.OK
 
 

@@ -599,7 +599,7 @@ class PlanBuilder:
             hops=tuple(self._hops.values()),
             hop=np.array(self._rows, layout.HOP) if self._rows else np.zeros(0, layout.HOP),
             jitter_table=np.frombuffer(
-                b"".join(self._jitter) or bytes(8 * JITTER_QUANTILES), np.int64
+                b"".join(self._jitter) or np.zeros(JITTER_QUANTILES, np.int64).tobytes(), np.int64
             )
             .reshape(-1, JITTER_QUANTILES)
             .copy(),

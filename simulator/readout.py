@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +22,7 @@ from simulator.console import WIDTH, cut, table, wrapped
 from simulator.metrics.events import merged
 from simulator.replications import Replications
 from simulator.result import Result
+from simulator.targets import Judgement
 
 if TYPE_CHECKING:
     from simulator.plan import Plan
@@ -58,7 +59,7 @@ def run_text(
         *_binding(explanation),
         *_hops(result.hops),
         *_events(result.events),
-        *_verdicts(result),
+        *_verdicts(result.targets, result.warnings),
         "",
         *_closing(summary["performance"], folder),
     ]
@@ -86,6 +87,7 @@ def replications_text(replications: Replications, folder: Path | None = None) ->
         f"{count}; median, 5th and 95th percentile over them",
         "",
         *table(("stream", "figure", "median", "5 %", "95 %"), rows, right=(2, 3, 4)),
+        *_verdicts(replications.targets, replications.first.warnings),
         "",
         *_closing(summary["performance"], folder),
     ]
@@ -218,12 +220,13 @@ def event_text(event: Mapping[Any, Any], cause: Mapping[Any, Any] | None) -> str
     return text
 
 
-def _verdicts(result: Result) -> list[str]:
-    lines = [cut(f"  {judgement}", WIDTH) for judgement in result.targets]
-    lines = ["", "targets", *lines] if lines else []
-    if result.warnings:
+def _verdicts(targets: Sequence[Judgement], warnings: Sequence[str]) -> list[str]:
+    lines = []
+    if targets:
+        lines += ["", "targets", *(cut(f"  {judgement}", WIDTH) for judgement in targets)]
+    if warnings:
         lines += ["", "to know"]
-        for warning in result.warnings:
+        for warning in warnings:
             lines += wrapped(warning, "    ", "  ")
     return lines
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import pandas as pd
 from simulator import metrics
 from simulator.metrics.metric import COUNT, Column
 from simulator.result import HEADLINES, KEYS, Result, records
+from simulator.targets import Judgement, judge
 
 TABLE: Final = "replications"
 LOW: Final = 0.05
@@ -71,6 +72,11 @@ class Replications:
         ).reset_index()
 
     @property
+    def targets(self) -> list[Judgement]:
+        """The scenario's targets, judged by the worst of all replications."""
+        return judge(self.first.limits, self.streams)
+
+    @property
     def summary_dict(self) -> dict[str, Any]:
         """The object of `summary.json`: that of the first replication, and the spread over all."""
         if self.wanted == 1:
@@ -80,7 +86,8 @@ class Replications:
             "finished": self.finished,
             "spread": records(self.summary),
         }
-        return self.first.summary_dict | {TABLE: spread}
+        targets = [asdict(judgement) for judgement in self.targets]
+        return self.first.summary_dict | {"targets": targets, TABLE: spread}
 
     def save(self, folder: str | Path, *, figures: bool = True, command: str | None = None) -> Path:
         """Write the run folder of the first replication, with a table of all beside it."""

@@ -202,7 +202,8 @@ class Result:
     ) -> None:
         self._head = head
         self._resolved = resolved
-        self._limits = dict(limits)
+        self.limits = dict(limits)
+        """Limits of the scenario's targets in SI units, by name."""
         self._performance = performance
         self._build = build
         self._tables: dict[TableName, pd.DataFrame] = {}
@@ -257,7 +258,7 @@ class Result:
     @cached_property
     def targets(self) -> list[Judgement]:
         """The scenario's targets and whether the run met them."""
-        return judge(self._limits, self.streams)
+        return judge(self.limits, self.streams)
 
     # ---- what a run leaves -----------------------------------------------------------------
 

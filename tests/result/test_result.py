@@ -180,6 +180,9 @@ def test_replications_give_median_and_spread(result, plan, log, tmp_path):
     assert row["p5"] == pytest.approx(base_bps + 0.1e6)
     assert row["p95"] == pytest.approx(base_bps + 1.9e6)
     jsonschema.validate(several.summary_dict, summary_schema())
+    others[1][1].streams["outage_s_max"] += 10.0
+    worst = Replications.of(others, wanted=3).targets
+    assert [j.value for j in worst if j.target == "outage"] == [22.0]
     folder = several.save(tmp_path / "run", figures=False)
     assert len(pd.read_parquet(folder / "replications.parquet")) == 3 * len(result.streams)
     assert json.loads((folder / "summary.json").read_text())["replications"]["finished"] == 3
