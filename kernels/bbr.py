@@ -21,8 +21,8 @@ from typing import Any, Final
 import numpy as np
 
 from kernels._jit import kernel
+from kernels._lean import inner, lean
 from kernels.tcp_state import (
-    EVER_RETRANSMITTED,
     LOSS,
     MILLISECOND_PS,
     NEVER_PS,
@@ -68,6 +68,7 @@ POLICER_ROUNDS_MOST: Final = 48
 GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
+@inner
 @kernel
 def start_bbr(r: Any, t_ps: int) -> None:
     """Set BBR up at the start of the connection."""
@@ -83,6 +84,7 @@ def start_bbr(r: Any, t_ps: int) -> None:
     _set_gains(r)
 
 
+@inner
 @kernel
 def note_sent(r: Any, t_ps: int, s: Any) -> None:
     """Keep with a segment how far delivery was when it was sent (tcp_rate_skb_sent)."""
@@ -95,6 +97,7 @@ def note_sent(r: Any, t_ps: int, s: Any) -> None:
     s["is_app_limited"] = r["app_limited"] != 0
 
 
+@inner
 @kernel
 def note_delivered(r: Any, seq: int, s: Any) -> None:
     """Let a delivered segment take part in the rate sample (tcp_rate_skb_delivered).
@@ -119,6 +122,7 @@ def note_delivered(r: Any, seq: int, s: Any) -> None:
         s["delivered_ps"] = -1  # it will not count again when it is acknowledged
 
 
+@inner
 @kernel
 def begin_sample(r: Any, pipe: int) -> None:
     """Forget the last rate sample before an ACK is taken in."""
@@ -126,6 +130,7 @@ def begin_sample(r: Any, pipe: int) -> None:
     r["rate_prior_pipe"] = pipe
 
 
+@inner
 @kernel
 def run_bbr(r: Any, t_ps: int, pipe: int, delivered: int, lost: int, rtt_ps: int) -> None:
     """Update model, pacing rate and window after an ACK (bbr_main).
@@ -156,6 +161,7 @@ def run_bbr(r: Any, t_ps: int, pipe: int, delivered: int, lost: int, rtt_ps: int
     _set_window(r, pipe, delivered, lost)
 
 
+@inner
 @kernel
 def bbr_rate_pps(r: Any) -> float:
     """Return the rate that BBR believes in, in segments per second."""
@@ -164,6 +170,7 @@ def bbr_rate_pps(r: Any) -> float:
     return float(r["rate_max_pps"][0])
 
 
+@inner
 @kernel
 def _take_rate(r: Any, interval_ps: int, lost: int) -> None:
     """Count round trips and put the sample into the filter of the largest rate."""
@@ -178,6 +185,7 @@ def _take_rate(r: Any, interval_ps: int, lost: int) -> None:
         _filter_rate(r, rate_pps)
 
 
+@lean
 @kernel
 def _filter_rate(r: Any, rate_pps: float) -> None:
     """Running maximum over a window of rounds in three estimates (Linux lib/minmax.c)."""
@@ -213,6 +221,7 @@ def _filter_rate(r: Any, rate_pps: float) -> None:
         when[2] = now
 
 
+@inner
 @kernel
 def _shift_rates(r: Any) -> None:
     for i in range(2):
@@ -220,6 +229,7 @@ def _shift_rates(r: Any) -> None:
         r["rate_max_round"][i] = r["rate_max_round"][i + 1]
 
 
+@inner
 @kernel
 def _watch_aggregation(r: Any, delivered: int) -> None:
     """Estimate how many segments ACKs deliver beyond the rate (bbr_update_ack_aggregation)."""
@@ -243,6 +253,7 @@ def _watch_aggregation(r: Any, delivered: int) -> None:
     extra[r["bbr_extra_idx"]] = max(extra[r["bbr_extra_idx"]], beyond)
 
 
+@inner
 @kernel
 def _bdp_segments(r: Any, rate_pps: float, gain: float) -> int:
     """Return gain x rate x least RTT, rounded up."""
@@ -253,6 +264,7 @@ def _bdp_segments(r: Any, rate_pps: float, gain: float) -> int:
     return whole + 1 if product > whole else whole
 
 
+@inner
 @kernel
 def _with_burst_budget(r: Any, cwnd: int) -> int:
     """Add room for three bursts, round up to even (bbr_quantization_budget)."""
@@ -263,6 +275,7 @@ def _with_burst_budget(r: Any, cwnd: int) -> int:
     return cwnd
 
 
+@lean
 @kernel
 def burst_goal(r: Any) -> int:
     """Return the segments of one burst: 1/1024 s at the pacing rate, at least 2 (1 if slow)."""
@@ -271,11 +284,13 @@ def burst_goal(r: Any) -> int:
     return int(max(size, 1 if rate < SLOW_RATE_BPS else 2))
 
 
+@inner
 @kernel
 def _inflight_goal(r: Any, gain: float) -> int:
     return _with_burst_budget(r, _bdp_segments(r, r["rate_max_pps"][0], gain))
 
 
+@inner
 @kernel
 def _pipe_when_sent(r: Any, t_ps: int, pipe: int) -> int:
     """Return what will be in flight when pacing lets the next burst go."""
@@ -285,6 +300,7 @@ def _pipe_when_sent(r: Any, t_ps: int, pipe: int) -> int:
     return int(max(pipe - int(bbr_rate_pps(r) * (wait_ps / SECOND_PS)), 0))
 
 
+@inner
 @kernel
 def _is_phase_over(r: Any, t_ps: int, lost: int) -> bool:
     """Whether PROBE_BW goes on to its next gain (bbr_is_next_cycle_phase)."""
@@ -298,12 +314,14 @@ def _is_phase_over(r: Any, t_ps: int, lost: int) -> bool:
     return bool(is_long or pipe <= _inflight_goal(r, 1.0))
 
 
+@inner
 @kernel
 def _next_phase(r: Any) -> None:
     r["bbr_cycle_idx"] = (r["bbr_cycle_idx"] + 1) % CYCLE_PHASES
     r["bbr_cycle_ps"] = r["delivered_ps"]
 
 
+@inner
 @kernel
 def _start_probe_bw(r: Any) -> None:
     """Enter PROBE_BW in a random phase, but not the one that drains."""
@@ -318,6 +336,7 @@ def _start_probe_bw(r: Any) -> None:
     _next_phase(r)
 
 
+@inner
 @kernel
 def _check_full_rate(r: Any, has_sample: bool) -> None:
     """Find out in STARTUP that the rate no longer grows: the pipe is full."""
@@ -334,6 +353,7 @@ def _check_full_rate(r: Any, has_sample: bool) -> None:
     r["bbr_is_full"] = r["bbr_full_count"] >= FULL_RATE_ROUNDS
 
 
+@inner
 @kernel
 def _check_drain(r: Any, t_ps: int, pipe: int) -> None:
     """Leave STARTUP for DRAIN when the pipe is full, DRAIN for PROBE_BW when the queue is gone."""
@@ -344,6 +364,7 @@ def _check_drain(r: Any, t_ps: int, pipe: int) -> None:
         _start_probe_bw(r)
 
 
+@inner
 @kernel
 def _update_min_rtt(r: Any, t_ps: int, pipe: int, delivered: int, rtt_ps: int) -> None:
     """Keep the least RTT; go through PROBE_RTT when it is too old."""
@@ -377,6 +398,7 @@ def _update_min_rtt(r: Any, t_ps: int, pipe: int, delivered: int, rtt_ps: int) -
             r["bbr_mode"] = STARTUP
 
 
+@inner
 @kernel
 def _set_gains(r: Any) -> None:
     """Set the gains of the mode (bbr_update_gains)."""
@@ -398,6 +420,7 @@ def _set_gains(r: Any) -> None:
                 r["pacing_gain"] = PROBE_DOWN_GAIN
 
 
+@inner
 @kernel
 def _set_pacing(r: Any) -> None:
     """Set the pacing rate; before the pipe is full it only rises."""
@@ -406,6 +429,7 @@ def _set_pacing(r: Any) -> None:
         r["pacing_pps"] = rate_pps
 
 
+@inner
 @kernel
 def _set_window(r: Any, pipe: int, delivered: int, lost: int) -> None:
     """Move the window towards its target (bbr_set_cwnd)."""
@@ -419,6 +443,7 @@ def _set_window(r: Any, pipe: int, delivered: int, lost: int) -> None:
     r["cwnd_segments"] = cwnd
 
 
+@inner
 @kernel
 def _towards_target(r: Any, cwnd: int, delivered: int) -> int:
     target = _bdp_segments(r, bbr_rate_pps(r), r["bbr_cwnd_gain"])
@@ -433,6 +458,7 @@ def _towards_target(r: Any, cwnd: int, delivered: int) -> int:
     return int(max(cwnd, LEAST_CWND))
 
 
+@inner
 @kernel
 def _recover_or_restore(r: Any, pipe: int, delivered: int, lost: int) -> int:
     """Keep to packet conservation in the first round of a recovery; restore the window after."""
@@ -453,6 +479,7 @@ def _recover_or_restore(r: Any, pipe: int, delivered: int, lost: int) -> int:
     return int(cwnd)
 
 
+@inner
 @kernel
 def save_window(r: Any) -> None:
     """Remember the window before a recovery or PROBE_RTT (bbr_save_cwnd)."""
@@ -462,6 +489,7 @@ def save_window(r: Any) -> None:
         r["bbr_prior_cwnd"] = max(r["bbr_prior_cwnd"], r["cwnd_segments"])
 
 
+@inner
 @kernel
 def note_timeout(r: Any) -> None:
     """A timeout counts as the end of a round with a loss (bbr_set_state)."""
@@ -472,6 +500,7 @@ def note_timeout(r: Any) -> None:
     watch_policer(r, 1)
 
 
+@inner
 @kernel
 def note_undo(r: Any) -> None:
     """A spurious loss: look for the full rate anew (bbr_undo_cwnd)."""
@@ -480,6 +509,7 @@ def note_undo(r: Any) -> None:
     _forget_policer(r)
 
 
+@inner
 @kernel
 def watch_policer(r: Any, lost: int) -> None:
     """Find out whether a policer limits the rate (bbr_lt_bw_sampling)."""
@@ -514,6 +544,7 @@ def watch_policer(r: Any, lost: int) -> None:
     _end_policer_interval(r, delivered / interval_ps * SECOND_PS)
 
 
+@inner
 @kernel
 def _end_policer_interval(r: Any, rate_pps: float) -> None:
     """Two intervals of high loss at nearly the same rate: that is a policer."""
@@ -532,6 +563,7 @@ def _end_policer_interval(r: Any, rate_pps: float) -> None:
     _start_policer_interval(r)
 
 
+@inner
 @kernel
 def _start_policer_interval(r: Any) -> None:
     r["bbr_policer_ps"] = r["delivered_ps"]
@@ -540,6 +572,7 @@ def _start_policer_interval(r: Any) -> None:
     r["bbr_policer_rounds"] = 0
 
 
+@inner
 @kernel
 def _forget_policer(r: Any) -> None:
     r["bbr_policer_pps"] = 0.0
@@ -548,6 +581,7 @@ def _forget_policer(r: Any) -> None:
     _start_policer_interval(r)
 
 
+@inner
 @kernel
 def pace(r: Any, t_ps: int, segments: int) -> None:
     """Work out when the next burst may go (tcp_update_skb_after_send).

@@ -19,9 +19,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from kernels._jit import kernel
+from kernels._lean import inner, lean
 from kernels.bbr import save_window
 from kernels.tcp_state import (
     BBR,
+    DATA_ACKED,
     INFINITE_SSTHRESH,
     MILLISECOND_PS,
     NEVER_PS,
@@ -53,6 +55,7 @@ DELAY_BLIND_PS: Final = SECOND_PS
 """Linux: RTT samples of the first second after a reduction are not looked at."""
 
 
+@lean
 @kernel
 def grow_window(r: Any, t_ps: int, acked: int) -> None:
     """Open the window for `acked` segments (slow start, then congestion avoidance)."""
@@ -79,6 +82,7 @@ def grow_window(r: Any, t_ps: int, acked: int) -> None:
     _add_credit(r, r["growth_count"], acked)
 
 
+@inner
 @kernel
 def _add_credit(r: Any, count: int, acked: int) -> None:
     """Grow by one segment for `count` acknowledged ones."""
@@ -94,6 +98,7 @@ def _add_credit(r: Any, count: int, acked: int) -> None:
     r["cwnd_credit"] = credit
 
 
+@inner
 @kernel
 def _update_cubic(r: Any, t_ps: int, cwnd: int, acked: int) -> None:
     """Work out after how many acknowledged segments the window grows by one."""
@@ -120,6 +125,7 @@ def _update_cubic(r: Any, t_ps: int, cwnd: int, acked: int) -> None:
     r["growth_count"] = max(count, CUBIC_FASTEST_GROWTH_SEGMENTS)
 
 
+@inner
 @kernel
 def _start_epoch(r: Any, now_ps: int, cwnd: int, acked: int) -> None:
     """Begin a new stretch of the cubic curve at the current window."""
@@ -135,6 +141,7 @@ def _start_epoch(r: Any, now_ps: int, cwnd: int, acked: int) -> None:
         r["k_1024th_s"] = cube_root(int(cube))
 
 
+@inner
 @kernel
 def _follow_reno(r: Any, cwnd: int, count: int) -> int:
     """Let the Reno estimate catch up and bound `count` by it (RFC 9438 section 4.3)."""
@@ -149,6 +156,7 @@ def _follow_reno(r: Any, cwnd: int, count: int) -> int:
     return int(count)
 
 
+@lean
 @kernel
 def cube_root(value: int) -> int:
     """Return the whole part of the cube root of a whole number from 0 to 2**62.
@@ -168,6 +176,7 @@ def cube_root(value: int) -> int:
         root = better
 
 
+@lean
 @kernel
 def reduced_window(r: Any) -> int:
     """Return the window after a loss and note it for the next growth (Linux `ssthresh`)."""
@@ -186,6 +195,7 @@ def reduced_window(r: Any) -> int:
     return max(int(cwnd * beta), 2)
 
 
+@inner
 @kernel
 def forget_curve(r: Any, t_ps: int) -> None:
     """Begin anew after a timeout (Linux bictcp_reset)."""
@@ -203,6 +213,7 @@ def forget_curve(r: Any, t_ps: int) -> None:
     start_round(r, t_ps)
 
 
+@lean
 @kernel
 def watch_delay(r: Any, t_ps: int, rtt_ps: int) -> None:
     """Take an RTT sample into CUBIC's least delay and, in slow start, into HyStart."""
@@ -217,6 +228,7 @@ def watch_delay(r: Any, t_ps: int, rtt_ps: int) -> None:
     _watch_slow_start(r, t_ps, rtt_ps)
 
 
+@inner
 @kernel
 def start_round(r: Any, t_ps: int) -> None:
     """Begin a HyStart round: it ends when what is now in flight is acknowledged."""
@@ -227,6 +239,7 @@ def start_round(r: Any, t_ps: int) -> None:
     r["hystart_samples"] = 0
 
 
+@inner
 @kernel
 def _watch_slow_start(r: Any, t_ps: int, rtt_ps: int) -> None:
     """End slow start when ACKs come in a train of half an RTT, or when the delay has grown."""
@@ -255,6 +268,7 @@ def _watch_slow_start(r: Any, t_ps: int, rtt_ps: int) -> None:
         r["ssthresh_segments"] = r["cwnd_segments"]
 
 
+@inner
 @kernel
 def on_tick_ps(r: Any, t_ps: int) -> int:
     """Return the last tick of the flow's clock, or the time itself without ticks."""
@@ -264,6 +278,7 @@ def on_tick_ps(r: Any, t_ps: int) -> int:
     return int(t_ps // tick_ps * tick_ps)
 
 
+@lean
 @kernel
 def begin_reduction(r: Any) -> None:
     """Start to reduce the window after a loss (Linux tcp_init_cwnd_reduction)."""
@@ -276,8 +291,9 @@ def begin_reduction(r: Any) -> None:
     r["ssthresh_segments"] = reduced_window(r)
 
 
+@lean
 @kernel
-def reduce_window(r: Any, pipe: int, delivered: int, lost: int, is_advanced: bool) -> None:
+def reduce_window(r: Any, pipe: int, delivered: int, lost: int) -> None:
     """Proportional Rate Reduction (RFC 6937, slow start reduction bound as in Linux).
 
     Above ssthresh the window falls in step with what is delivered; below it grows by what is
@@ -298,7 +314,7 @@ def reduce_window(r: Any, pipe: int, delivered: int, lost: int, is_advanced: boo
         count = (ssthresh * r["prr_delivered"] + prior - 1) // prior - r["prr_out"]
     else:
         count = max(r["prr_delivered"] - r["prr_out"], delivered)
-        if is_advanced and lost == 0:
+        if r["ack_flags"] & DATA_ACKED and lost == 0:
             count += 1
         count = min(room, count)
     if r["prr_out"] == 0:
@@ -306,6 +322,7 @@ def reduce_window(r: Any, pipe: int, delivered: int, lost: int, is_advanced: boo
     r["cwnd_segments"] = pipe + max(count, 0)
 
 
+@inner
 @kernel
 def end_reduction(r: Any) -> None:
     """Set the window to ssthresh at the end of a reduction."""

@@ -82,7 +82,7 @@ PROFILE: Final = np.dtype(
 )
 
 
-def choice_table(class_idx: ArrayLike, weight: ArrayLike) -> NDArray:
+def choice_table(class_idx: ArrayLike, weight: ArrayLike) -> NDArray[np.void]:
     """Make the alias table (Walker 1977, in Vose's form of 1991) of a choice among classes.
 
     Parameters
@@ -140,21 +140,21 @@ def choose_class(source: np.ndarray, i: int, choice: np.ndarray) -> int:
             chosen = choice[begin + at]["class"]
         else:
             chosen = choice[begin + at]["alias"]
-    return chosen
+    return int(chosen)
 
 
 @inline_kernel
 def choose_size_bytes(source: np.ndarray, i: int, table: np.ndarray) -> int:
     """Draw the size of the next flow of source `i`: whole bytes, at least 1."""
     bits = draw(source, i, source[i]["flows"], SIZE)
-    return max(np.int64(draw_quantile(bits, table, source[i]["size_begin"]) + 0.5), np.int64(1))
+    return max(int(draw_quantile(bits, table, source[i]["size_begin"]) + 0.5), 1)
 
 
 @inline_kernel
 def after(now_ps: int, time_s: float) -> int:
     """Return the instant `time_s` >= 0 later, or NEVER_PS if it is beyond the clock's range."""
     time_ps = time_s * PS_PER_S
-    return now_ps + np.int64(time_ps) if time_ps < NEVER_PS / 2 else NEVER_PS
+    return now_ps + int(time_ps) if time_ps < NEVER_PS / 2 else NEVER_PS
 
 
 @inner
@@ -225,7 +225,7 @@ def _expected_arrivals(source: np.ndarray, i: int, profile: np.ndarray, until_ps
     rate_per_s = source[i]["rate_per_s"]
     time_ps = source[i]["gap_from_ps"]
     if source[i]["profile_begin"] == source[i]["profile_end"]:
-        return rate_per_s * ((until_ps - time_ps) / PS_PER_S)
+        return float(rate_per_s * ((until_ps - time_ps) / PS_PER_S))
     expected = 0.0
     while time_ps < until_ps and rate_per_s > 0.0:
         j, end_ps = _step_at(source, i, profile, time_ps)

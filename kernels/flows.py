@@ -41,6 +41,7 @@ from numpy.typing import NDArray
 from kernels import heaps
 from kernels._jit import inline_kernel, kernel
 from kernels._lean import inner, lean
+from kernels.fairshare import SOLVED
 from kernels.flow_sources import (
     NEVER_PS,
     NONE,
@@ -73,6 +74,10 @@ MORE: Final = 1
 """`events_max` events are done, `until_ps` is not reached: call again."""
 GROW: Final = 2
 """No room for another flow: `grown` makes twice as much, then call again."""
+SOLVE: Final = 3
+"""Sharing has become too entangled for small steps: `solve_again`, then call again."""
+OTHER_SOURCE: Final = 4
+"""What `move_flows` returns for classes of two sources: their users would be mixed up."""
 
 S_PER_PS: Final = 1e-12
 
@@ -121,7 +126,6 @@ STORE: Final = np.dtype(
         ("stale_count", np.int64),
         ("events", np.int64),
         ("now_ps", np.int64),  # of the last event or change
-        ("is_unsolved", np.int64),  # the network is new: everything must be solved
     ],
     align=True,
 )
@@ -174,9 +178,9 @@ def new_flows(
     class_source: NDArray[np.int64],
     hop_count: int,
     use_count: int,
-    source: NDArray,
-    choice: NDArray,
-    profile: NDArray,
+    source: NDArray[np.void],
+    choice: NDArray[np.void],
+    profile: NDArray[np.void],
     table: NDArray[np.float64],
     *,
     flow_room: int = 1024,
@@ -238,12 +242,14 @@ def grown(flows: Flows) -> Flows:
 
 
 def run(until_ps: int, sharing: Sharing, flows: Flows, events_max: int = 10_000_000) -> Flows:
-    """Advance to `until_ps`, growing the state as need be; returns the state to go on with."""
+    """Advance to `until_ps` whatever it takes; returns the state to go on with."""
     status = MORE
     while status != DONE:
         status = advance(until_ps, events_max, sharing, flows)
         if status == GROW:
             flows = grown(flows)
+        elif status == SOLVE:
+            solve_again(sharing, flows)
     return flows
 
 
@@ -266,7 +272,7 @@ def advance(until_ps: int, events_max: int, s: Sharing, f: Flows) -> int:
     Returns
     -------
     int
-        DONE, MORE or GROW.
+        DONE, MORE, GROW or SOLVE.
 
     Notes
     -----
@@ -278,12 +284,11 @@ def advance(until_ps: int, events_max: int, s: Sharing, f: Flows) -> int:
     events = 0
     status = MORE
     while status == MORE:
-        if store["is_unsolved"] != 0:
-            solve_all(s)
-            _reset_clocks(s, f)
-        settle(s)
+        outcome = settle(s)
         _follow(s, f, store["now_ps"])
-        if f.due_ps[1] >= until_ps:
+        if outcome != SOLVED:
+            status = SOLVE
+        elif f.due_ps[1] >= until_ps:
             status = DONE
         elif not heaps.has_room(f.entry, f.pool):
             status = GROW
@@ -302,10 +307,8 @@ def _handle_event(s: Sharing, f: Flows) -> None:
     now_ps = f.due_ps[1]
     k = f.due_winner[1]
     store["now_ps"] = now_ps
-    if k < s.limit.size:
-        starter = _complete(s, f, k, now_ps)
-    else:
-        starter = _wake(f, k - s.limit.size, now_ps)
+    is_completion = k < s.limit.size
+    starter = _complete(s, f, k, now_ps) if is_completion else _wake(f, k - f.clock.size, now_ps)
     if starter != NONE:
         _start_flow(s, f, starter, now_ps)
     store["events"] += 1
@@ -319,7 +322,7 @@ def _advance_clock(f: Flows, k: int, now_ps: int) -> float:
     clock = f.clock[k]
     clock["service"] += clock["level"] * ((now_ps - clock["at_ps"]) * S_PER_PS)
     clock["at_ps"] = now_ps
-    return clock["service"]
+    return float(clock["service"])
 
 
 @inline_kernel
@@ -344,7 +347,7 @@ def _set_key(s: Sharing, f: Flows, k: int, link: int, key: float) -> None:
 @inline_kernel
 def _first_key(f: Flows, c: int) -> float:
     """When the first flow of class `c` is due, by the clock of its limit."""
-    return f.entry[f.segment[c]["begin"]]["target"] - f.class_flows[c]["offset"]
+    return float(f.entry[f.segment[c]["begin"]]["target"] - f.class_flows[c]["offset"])
 
 
 @inline_kernel
@@ -515,7 +518,7 @@ def _due_ps(s: Sharing, f: Flows, k: int) -> int:
     if key < np.inf and clock["level"] > 0.0:
         wait_ps = max(key - clock["service"], 0.0) / clock["level"] * PS_PER_S
         if wait_ps < NEVER_PS / 2:
-            due_ps = np.int64(wait_ps)
+            due_ps = int(wait_ps)
             if due_ps < wait_ps:
                 due_ps += 1
             due_ps += clock["at_ps"]
@@ -540,30 +543,49 @@ def apply_network(
     Arguments as in `fairshare.max_min`; counts come from the flows that are there. Returns
     SOLVED, or UNBOUNDED if a class has neither a cap nor a finite hop. Cost O(everything).
     """
-    for c in range(s.flow_class.size):  # the clock of a class without a limit is its offset
-        cls = s.flow_class[c]
-        if cls["limit"] != IDLE:
-            f.class_flows[c]["offset"] += _advance_clock(f, cls["limit"], now_ps)
-        cls["limit"] = IDLE
-    f.store[0]["is_unsolved"] = 1
-    f.store[0]["now_ps"] = now_ps
-    return prepare(capacity_bps, weight, cap_bps, class_ptr, class_hop, class_use, s)
+    _stop_clocks(now_ps, s, f)
+    status = prepare(capacity_bps, weight, cap_bps, class_ptr, class_hop, class_use, s)
+    solve_all(s)
+    _start_clocks(s, f)
+    return status
+
+
+@lean
+@kernel
+def solve_again(s: Sharing, f: Flows) -> int:
+    """Solve from scratch at the time of the last event: what `advance` asks for by SOLVE."""
+    _stop_clocks(f.store[0]["now_ps"], s, f)
+    solve_all(s)
+    _start_clocks(s, f)
+    return 0
 
 
 @inner
 @kernel
-def _reset_clocks(s: Sharing, f: Flows) -> int:
+def _stop_clocks(now_ps: int, s: Sharing, f: Flows) -> int:
+    """Free all classes of their limits: until `_start_clocks`, the offset is a class's clock."""
+    f.store[0]["now_ps"] = now_ps
+    for c in range(s.flow_class.size):
+        cls = s.flow_class[c]
+        if cls["limit"] != IDLE and cls["count"] > 0:
+            f.class_flows[c]["offset"] += _advance_clock(f, cls["limit"], now_ps)
+        cls["limit"] = IDLE
+    return 0
+
+
+@inner
+@kernel
+def _start_clocks(s: Sharing, f: Flows) -> int:
     """Let all clocks start at 0 with the levels of a new solution. Returns 0."""
-    f.store[0]["is_unsolved"] = 0
     forget_changes(s)
-    begin = np.int64(0)
+    begin = 0
     for k in range(s.limit.size):
         clock = f.clock[k]
         clock["service"] = 0.0
         clock["level"] = s.limit[k]["level"] if s.limit[k]["level"] < np.inf else 0.0
         clock["at_ps"] = f.store[0]["now_ps"]
         if k < s.hop.size:
-            width = np.int64(1)
+            width = 1
             while width < s.hop[k]["member_end"] - s.hop[k]["member_begin"]:
                 width *= 2
             clock["tree_begin"] = begin
@@ -590,7 +612,7 @@ def start_source(now_ps: int, i: int, s: Sharing, f: Flows) -> int:
     if source["kind"] == POISSON:
         draw_gap(f.source, i, source["flows"], f.profile, now_ps)
     else:
-        while source["present"] < source["population"]:
+        while source["present"] < min(source["population"], source["wake_room"]):
             source["present"] += 1
             push_wake(f.source, i, f.wake_ps, think_until_ps(f.source, i, f.table, now_ps))
     _set_due(f, s.limit.size + i, source["next_ps"])
@@ -611,7 +633,7 @@ def change_rate(now_ps: int, i: int, rate_per_s: float, s: Sharing, f: Flows) ->
 def abort_flows(now_ps: int, c: int, s: Sharing, f: Flows) -> int:
     """Give up all flows of class `c`; the users of a population think before the next one.
 
-    Returns how many there were. What was carried stays carried (`unsent_bytes` is the rest).
+    What was carried stays carried (`unsent_bytes` is the rest). Returns DONE.
     """
     cls = s.flow_class[c]
     own = f.class_flows[c]
@@ -619,7 +641,7 @@ def abort_flows(now_ps: int, c: int, s: Sharing, f: Flows) -> int:
     source = f.source[own["source"]]
     size = cls["count"]
     if size == 0:
-        return 0
+        return DONE
     class_clock = _advance_clock(f, cls["limit"], now_ps) + own["offset"]
     begin = f.segment[c]["begin"]
     for j in range(begin, begin + size):
@@ -634,7 +656,7 @@ def abort_flows(now_ps: int, c: int, s: Sharing, f: Flows) -> int:
             push_wake(f.source, own["source"], f.wake_ps, wake_ps)
     _set_due(f, s.limit.size + own["source"], source["next_ps"])
     _empty_class(s, f, c, now_ps)
-    return size
+    return DONE
 
 
 @lean
@@ -643,8 +665,10 @@ def move_flows(now_ps: int, c: int, d: int, s: Sharing, f: Flows) -> int:
     """Move all flows of class `c` to class `d`, which has another route, as they are.
 
     What they have still to carry stays the same; what they have carried counts for `d` from now
-    on. Returns DONE, or GROW if there is no room (then nothing has changed).
+    on. Returns DONE; GROW if there is no room, or OTHER_SOURCE (then nothing has changed).
     """
+    if f.class_flows[c]["source"] != f.class_flows[d]["source"]:
+        return OTHER_SOURCE
     size = s.flow_class[c]["count"]
     if size == 0 or c == d:
         return DONE
@@ -721,4 +745,4 @@ def _class_clock(s: Sharing, f: Flows, c: int, now_ps: int) -> float:
     """Service attained at `now_ps` by a flow of class `c` that began when the clock did."""
     clock = f.clock[s.flow_class[c]["limit"]]
     since_s = (now_ps - clock["at_ps"]) * S_PER_PS
-    return clock["service"] + clock["level"] * since_s + f.class_flows[c]["offset"]
+    return float(clock["service"] + clock["level"] * since_s + f.class_flows[c]["offset"])

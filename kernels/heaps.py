@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import inline_kernel, kernel
-from kernels._lean import inner
+from kernels._lean import lean
 
 NONE: Final = -1
 CHILD_BITS: Final = 2
@@ -56,7 +56,7 @@ POOL: Final = np.dtype(
 )
 
 
-def new_pool(room: int) -> tuple[NDArray, NDArray]:
+def new_pool(room: int) -> tuple[NDArray[np.void], NDArray[np.void]]:
     """Make an empty pool: ENTRY[room] and POOL[1]."""
     pool = np.zeros(1, POOL)
     pool["free"] = NONE
@@ -66,10 +66,10 @@ def new_pool(room: int) -> tuple[NDArray, NDArray]:
 @inline_kernel
 def has_room(entry: np.ndarray, pool: np.ndarray) -> bool:
     """Whether the next push will find a segment, whichever heap it goes to."""
-    return pool[0]["end"] + 2 * max(pool[0]["largest"], FIRST_ROOM) <= entry.size
+    return bool(pool[0]["end"] + 2 * max(pool[0]["largest"], FIRST_ROOM) <= entry.size)
 
 
-@inner
+@lean
 @kernel
 def enlarge(segment: np.ndarray, i: int, size: int, entry: np.ndarray, pool: np.ndarray) -> int:
     """Move heap `i`, which has `size` entries and a full segment, to one twice as large.
@@ -106,7 +106,7 @@ def _copy(entry: np.ndarray, to: int, origin: int) -> None:
     entry[to]["size_bytes"] = entry[origin]["size_bytes"]
 
 
-@inner
+@lean
 @kernel
 def push(
     entry: np.ndarray, begin: int, size: int, target: float, arrival_ps: int, size_bytes: int
@@ -125,7 +125,7 @@ def push(
     return i
 
 
-@inner
+@lean
 @kernel
 def pop(entry: np.ndarray, begin: int, size: int) -> int:
     """Remove the first entry of the heap of `size` > 0 entries at `begin`. Returns 0.
@@ -162,7 +162,7 @@ def pop(entry: np.ndarray, begin: int, size: int) -> int:
     return 0
 
 
-@inner
+@lean
 @kernel
 def set_leaf(
     value: np.ndarray, winner: np.ndarray, begin: int, width: int, leaf: int, new: float

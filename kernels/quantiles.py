@@ -1,12 +1,15 @@
 """Draws from any distribution by a table of its quantiles, fine where it matters: in the tail.
 
-The random number u is read in base 256. Its first digit picks one of 256 bins; the last bin
-(255) is a page of its own with 256 bins, and so on, PAGES deep:
+The first 8 bits of the random number u pick one of 256 bins. The top sixteenth, u = 0.F... in
+base 16, is a page of its own with 256 bins, its top sixteenth again, and so on, PAGES deep:
 
-    page 0   survival 1 ... 1/256      bins of probability 1/256
-    page 1   survival 1/256 ... 1/256**2                  1/256**2
+    page 0    survival 1 ... 1/16      240 bins of probability 1/256
+    page 1    survival 1/16 ... 1/256  240 bins of probability 1/256/16
     ...
-    page 5   survival down to 256**-6 = 3.6e-15: no tail is cut that a run could meet
+    page 11   survival down to 0       256 bins of probability 1/256/16**11
+
+So a bin is at most a sixteenth of the survival probability above it, down to 2**-52: no tail is
+cut that a run could meet.
 
 Inside a bin the quantile is interpolated linearly, so mean and variance of what is drawn are
 known exactly (`table_moments`), and `quantile_table` can scale the table to a given mean. Table
@@ -27,15 +30,17 @@ from numpy.typing import ArrayLike, NDArray
 from kernels._jit import inline_kernel
 from kernels.random import uniform
 
-DIGIT_BITS: Final = 8
-BINS: Final = 1 << DIGIT_BITS
-LAST_BIN: Final = BINS - 1
-PAGES: Final = 6
-TABLE_SIZE: Final = PAGES * LAST_BIN + 2
-"""Edges of the bins: a page adds 255, the last one also the two ends of its last bin."""
+BINS: Final = 256
+PAGE_BINS: Final = 240
+"""Bins of a page before its top sixteenth, which is the next page."""
+PAGES: Final = 12
+PAGE_RATIO: Final = 16.0
+TABLE_SIZE: Final = (PAGES - 1) * PAGE_BINS + BINS + 1
+"""Edges of all bins; the last page has all of its bins, and an end."""
 
-TOP_SHIFT: Final = np.uint64(64 - DIGIT_BITS)
-DIGIT_SHIFT: Final = np.uint64(DIGIT_BITS)
+BIN_SHIFT: Final = np.uint64(56)
+BIN_BITS: Final = np.uint64(8)
+PAGE_BITS: Final = np.uint64(4)
 
 Quantile = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """From survival probabilities (1 - u, each > 0) to values."""
@@ -48,25 +53,24 @@ def draw_quantile(bits: np.uint64, table: np.ndarray, begin: int) -> float:
     table: float64, with the TABLE_SIZE edges of this distribution from index `begin` on.
     """
     page = begin
-    digit = np.int64(bits >> TOP_SHIFT)
-    bits = bits << DIGIT_SHIFT
-    while digit == LAST_BIN and page < begin + (PAGES - 1) * LAST_BIN:
-        page += LAST_BIN
-        digit = np.int64(bits >> TOP_SHIFT)
-        bits = bits << DIGIT_SHIFT
-    low = table[page + digit]
-    high = table[page + digit + 1]
-    return low + (high - low) * uniform(bits)
+    k = np.int64(bits >> BIN_SHIFT)
+    while k >= PAGE_BINS and page < begin + (PAGES - 1) * PAGE_BINS:
+        page += PAGE_BINS
+        bits = bits << PAGE_BITS
+        k = np.int64(bits >> BIN_SHIFT)
+    low = table[page + k]
+    high = table[page + k + 1]
+    return float(low + (high - low) * uniform(bits << BIN_BITS))
 
 
 def table_survivals() -> NDArray[np.float64]:
-    """Survival probability at each edge of a table, from 1 down to 256**-PAGES."""
-    edges = [
-        float(BINS) ** -page * (1.0 - digit / BINS)
-        for page in range(PAGES)
-        for digit in range(LAST_BIN)
-    ]
-    return np.array([*edges, float(BINS) ** (1 - PAGES) / BINS, float(BINS) ** -(PAGES + 1)])
+    """Survival probability at each edge of a table; at the last one, half that before it."""
+    page, k = np.divmod(np.arange(TABLE_SIZE), PAGE_BINS)
+    k += PAGE_BINS * np.maximum(page - (PAGES - 1), 0)
+    page = np.minimum(page, PAGES - 1)
+    survival = PAGE_RATIO**-page * (1.0 - k / BINS)
+    survival[-1] = survival[-2] / 2.0
+    return np.asarray(survival, np.float64)
 
 
 def quantile_table(quantile: Quantile, mean: float | None = None) -> NDArray[np.float64]:

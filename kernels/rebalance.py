@@ -43,6 +43,8 @@ from kernels.fairshare import OWN_CAP, SOLVED, UNBOUNDED, fill_levels
 
 TOLERANCE: Final = 1e-12
 """Relative: a load so little above capacity, or a level so little apart, is rounding."""
+GAVE_UP: Final = 3
+"""`settle` took more work than a full solution is worth: `solve_all` comes next."""
 IDLE: Final = -1
 """In place of a limit: the class has no flows."""
 WORK_RATIO: Final = 8
@@ -117,6 +119,7 @@ TALLY: Final = np.dtype(
         ("changed_count", np.int64),
         ("moved_count", np.int64),
         ("work", np.int64),
+        ("work_max", np.int64),
         ("refills", np.int64),  # counters for information
         ("full_solutions", np.int64),
     ],
@@ -189,7 +192,7 @@ def new_sharing(
     return sharing, status
 
 
-@inner
+@lean
 @kernel
 def prepare(
     capacity_bps: np.ndarray,
@@ -219,6 +222,7 @@ def prepare(
     _list_members(s)
     _leave_out_dominated(s)
     _list_members(s)
+    s.tally[0]["work_max"] = WORK_RATIO * s.link.size
     return status
 
 
@@ -540,7 +544,7 @@ def shift_count(s: Sharing, c: int, delta: int) -> None:
 def set_count(s: Sharing, c: int, count: int) -> int:
     """Set the flows of one class and bring the solution up to date.
 
-    Returns SOLVED or UNBOUNDED. Cost: O(hops of the route) while no level leaves its bracket.
+    Returns SOLVED. Cost: O(hops of the route) while no level leaves its bracket.
     """
     cls = s.flow_class[c]
     delta = count - cls["count"]
@@ -549,7 +553,7 @@ def set_count(s: Sharing, c: int, count: int) -> int:
     if cls["count"] == 0:
         activate(s, c)
     shift_count(s, c, delta)
-    return settle(s)
+    return SOLVED if settle(s) == SOLVED else solve_all(s)
 
 
 @lean
@@ -569,15 +573,13 @@ def rates(weight: np.ndarray, s: Sharing, rate_bps: np.ndarray, bottleneck: np.n
 
 @inline_kernel
 def settle(s: Sharing) -> int:
-    """Look at the queued hops until all is fair again; returns SOLVED or UNBOUNDED.
+    """Look at the queued hops until all is fair again; returns SOLVED or GAVE_UP.
 
     Hops whose level is new and classes whose limit is new are in the lists `changed` and `moved`,
     until `forget_changes`.
     """
-    status = SOLVED
     tally = s.tally[0]
-    tally["work"] = 0
-    while tally["queue_count"] > 0:
+    while tally["queue_count"] > 0 and tally["work"] <= tally["work_max"]:
         h = s.queue[tally["queue_head"]]
         tally["queue_head"] += 1
         if tally["queue_head"] == s.queue.size:
@@ -601,9 +603,8 @@ def settle(s: Sharing) -> int:
                     _pass_on(s, h, level - before)
         if not is_kept:
             _refill(s, h)
-            if tally["work"] > WORK_RATIO * s.link.size:
-                status = solve_all(s)
-    return status
+    tally["work"] = 0
+    return SOLVED if tally["queue_count"] == 0 else GAVE_UP
 
 
 @inner
@@ -706,7 +707,7 @@ def _water_level(s: Sharing, h: int) -> float:
                     free += member["mass"]
         next_level = (hop["capacity_bps"] - fixed_bps) / free if free > 0.0 else level
         if not is_first and next_level <= level:
-            return level
+            return float(level)
         is_first = False
         level = next_level
 
@@ -738,7 +739,7 @@ def _choose_members(s: Sharing, h: int, level: float) -> float:
             own += member["mass"]
         else:
             other_bps += member["mass"] * elsewhere
-    return (hop["capacity_bps"] - other_bps) / own if own > 0.0 else np.inf
+    return float((hop["capacity_bps"] - other_bps) / own) if own > 0.0 else np.inf
 
 
 @inner

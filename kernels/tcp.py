@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from kernels._jit import kernel
+from kernels._jit import inline_kernel, kernel
+from kernels._lean import inner, lean
 from kernels.bbr import (
     begin_sample,
     burst_goal,
@@ -47,6 +48,7 @@ from kernels.tcp_receiver import ack_ring_full, on_data, on_delack
 from kernels.tcp_recovery import (
     detect_by_time,
     detect_losses,
+    forgive_losses,
     mark_lost_by_timeout,
     may_undo,
     next_lost_seq,
@@ -78,6 +80,7 @@ from kernels.tcp_state import (
     MILLISECOND_PS,
     NEVER_PS,
     NO_SEQ,
+    NO_SEQ_IN_ACK,
     OPEN,
     ORIGINAL_ACKED,
     RECOVERY,
@@ -128,7 +131,8 @@ BURST_WAIT_PS = MILLISECOND_PS
 BURST_WINDOW_DIVISOR = 3
 
 
-@kernel
+@lean
+@inline_kernel
 def on_ack(flow: Any, f: int, t_ps: int, n: int, segment: Any, ack: Any) -> None:
     """Process the arrival of ACK number `n` at the sender of flow `f`.
 
@@ -137,17 +141,17 @@ def on_ack(flow: Any, f: int, t_ps: int, n: int, segment: Any, ack: Any) -> None
     flow, segment, ack : ndarray of FLOW, SEGMENT, ACK
         State of all flows and the pooled rings.
     f, n : int
-        Flow and number of the ACK; one whose ring entry was reused counts as lost.
+        Flow and number of the ACK; one that a later ACK overtook tells nothing new.
     t_ps : int
         Time of arrival. Call `next_segment` until it returns -1 afterwards.
     """
     r = flow[f]
     a = ack[r["ack_off"] + (n & r["ack_mask"])]
-    if a["n"] != n:
+    if n < r["ack_seen"]:  # overtaken by a later ACK, which said more; its entry may be reused
         return
-    r["ack_seen"] = max(r["ack_seen"], n + 1)
+    r["ack_seen"] = n + 1
     una = r["una_seq"]
-    cumulative = a["cumulative_seq"]
+    cumulative: Any = np.int64(a["cumulative_seq"])
     if r["is_plain"] == 0 or a["block_count"] != 0 or cumulative <= una:
         _take_ack(r, t_ps, a, segment)
         return
@@ -155,7 +159,7 @@ def on_ack(flow: Any, f: int, t_ps: int, n: int, segment: Any, ack: Any) -> None
     first_ps = segment[offset + (una & mask)]["sent_ps"]
     rtt_ps = t_ps - segment[offset + ((cumulative - 1) & mask)]["sent_ps"]
     r["una_seq"] = cumulative
-    _set_limit(r, cumulative + a["window_segments"])
+    _set_limit(r, cumulative + np.int64(a["window_segments"]))
     update_rtt(r, t_ps - first_ps)
     watch_min_rtt(r, t_ps, rtt_ps)
     if r["congestion_control"] == CUBIC:
@@ -168,7 +172,8 @@ def on_ack(flow: Any, f: int, t_ps: int, n: int, segment: Any, ack: Any) -> None
     r["timer_ps"] = min(r["timer_ps"], bound_ps)
 
 
-@kernel
+@lean
+@inline_kernel
 def next_segment(flow: Any, f: int, t_ps: int, segment: Any) -> int:
     """Return the next segment that flow `f` sends now, or -1; the state counts it as sent.
 
@@ -196,10 +201,11 @@ def next_segment(flow: Any, f: int, t_ps: int, segment: Any) -> int:
             return int(seq)
         room = 0
     r["burst_left"] = 0
-    _note_use(r, room <= 0)
+    _note_use(r, room)
     return -1
 
 
+@inner
 @kernel
 def _burst_segments(r: Any, t_ps: int, room: int, segment: Any) -> int:
     """Return how many segments go out together, or 0 to wait until more may (Linux TSO).
@@ -232,6 +238,7 @@ def _burst_segments(r: Any, t_ps: int, room: int, segment: Any) -> int:
     return 0
 
 
+@lean
 @kernel
 def burst_bound(flow: Any, f: int) -> int:
     """Return an upper bound of the segments that one loop of `next_segment` can send."""
@@ -239,6 +246,7 @@ def burst_bound(flow: Any, f: int) -> int:
     return int(max(r["cwnd_segments"] - pipe_segments(r), 0) + 2)
 
 
+@lean
 @kernel
 def segment_ring_full(flow: Any, f: int) -> bool:
     """Whether the scoreboard, not a window, would stop a loop of `next_segment`.
@@ -251,6 +259,7 @@ def segment_ring_full(flow: Any, f: int) -> bool:
     return bool(min(end, r["una_seq"] + r["rwnd_segments"]) - r["una_seq"] > size)
 
 
+@lean
 @kernel
 def on_timer(flow: Any, f: int, t_ps: int, segment: Any) -> None:
     """Do what is due at `timer_ps`: start, timeout, tail loss probe, end of a reordering window.
@@ -280,6 +289,7 @@ def on_timer(flow: Any, f: int, t_ps: int, segment: Any) -> None:
     _set_plain(r)
 
 
+@inner
 @kernel
 def _start(r: Any, t_ps: int) -> None:
     """Open the connection: the first window may go out."""
@@ -297,6 +307,7 @@ def _start(r: Any, t_ps: int) -> None:
     r["timer_ps"] = t_ps + (srtt_8th_ps >> 2 if srtt_8th_ps > 0 else INITIAL_RTO_PS)
 
 
+@inner
 @kernel
 def _set_limit(r: Any, window_end: int) -> None:
     """Set the first segment number that must not be sent yet."""
@@ -304,6 +315,7 @@ def _set_limit(r: Any, window_end: int) -> None:
     r["limit_seq"] = min(window_end, r["size_segments"], ring_end)
 
 
+@inner
 @kernel
 def _set_plain(r: Any) -> None:
     """Note whether the fast paths apply."""
@@ -318,13 +330,15 @@ def _set_plain(r: Any) -> None:
     )
 
 
+@inner
 @kernel
-def _note_use(r: Any, is_limited: bool) -> None:
+def _note_use(r: Any, room: int) -> None:
     """Keep whether the window held the sender back in the last round trip (RFC 7661's concern).
 
     As in Linux (tcp_cwnd_validate): a window that was not used up does not grow.
     """
     out = r["next_seq"] - r["una_seq"]
+    is_limited = room <= 0
     if (
         is_limited
         or r["una_seq"] >= r["usage_seq"]
@@ -335,6 +349,7 @@ def _note_use(r: Any, is_limited: bool) -> None:
         r["usage_seq"] = r["next_seq"]
 
 
+@inner
 @kernel
 def _next_segment_in_recovery(r: Any, t_ps: int, segment: Any) -> int:
     """Choose a tail loss probe, a lost segment or a new one."""
@@ -348,35 +363,37 @@ def _next_segment_in_recovery(r: Any, t_ps: int, segment: Any) -> int:
         r["pace_due_ps"] = r["pace_next_ps"]
         r["timer_ps"] = min(r["timer_ps"], r["pace_due_ps"])
         return -1
-    has_room = pipe_segments(r) < r["cwnd_segments"]
+    room = r["cwnd_segments"] - pipe_segments(r)
     if r["frto_sends_new"] != 0:
-        if has_room and may_send_new:
+        if room > 0 and may_send_new:
             return _send_new(r, t_ps, segment)
         r["frto_sends_new"] = 0
         if seq > r["high_seq"]:
             return -1
         r["frto_is_on"] = 0  # nothing new to send: recover in the usual way
-    if not has_room:
+    if room <= 0:
         r["burst_left"] = 0
-        _note_use(r, True)
+        _note_use(r, room)
         return -1
     if r["state"] >= RECOVERY:
         lost_seq = next_lost_seq(r, segment)
         if lost_seq != NO_SEQ:
             return _send_again(r, t_ps, lost_seq, segment)
-    if may_send_new and _may_burst(r, t_ps, segment):
-        return _send_new(r, t_ps, segment)
+    if may_send_new:
+        if _may_burst(r, t_ps, room, segment):
+            return _send_new(r, t_ps, segment)
+        room = 0  # it waits for a whole burst: limited by the window
     r["burst_left"] = 0
-    _note_use(r, may_send_new)
+    _note_use(r, room)
     return -1
 
 
+@inner
 @kernel
-def _may_burst(r: Any, t_ps: int, segment: Any) -> bool:
+def _may_burst(r: Any, t_ps: int, room: int, segment: Any) -> bool:
     """Whether a new segment goes out now or waits for others, outside the fast path."""
     left = r["burst_left"]
     if left <= 0:
-        room = r["cwnd_segments"] - pipe_segments(r)
         left = room
         if r["use_tso"] != 0 and r["state"] < RECOVERY:
             left = _burst_segments(r, t_ps, room, segment)
@@ -387,6 +404,7 @@ def _may_burst(r: Any, t_ps: int, segment: Any) -> bool:
     return bool(left > 0)
 
 
+@inner
 @kernel
 def _send_new(r: Any, t_ps: int, segment: Any) -> int:
     seq = r["next_seq"]
@@ -412,13 +430,15 @@ def _send_new(r: Any, t_ps: int, segment: Any) -> int:
     return int(seq)
 
 
+@inner
 @kernel
 def _send_again(r: Any, t_ps: int, seq: int, segment: Any) -> int:
     note_retransmission(r, t_ps, seq, segment)
     r["last_write_ps"] = t_ps
     if r["congestion_control"] == BBR:
         note_sent(r, t_ps, segment[r["seg_off"] + (seq & r["seg_mask"])])
-        pace(r, t_ps, 1)
+        r["burst_left"] = 0
+        pace(r, t_ps, r["burst_left"] + 1)
     r["sent_segments"] += 1
     r["retransmitted_segments"] += 1
     if r["state"] == CWR or r["state"] == RECOVERY:
@@ -429,6 +449,7 @@ def _send_again(r: Any, t_ps: int, seq: int, segment: Any) -> int:
     return int((np.int64(s["retransmissions"]) << 32) | seq)
 
 
+@inner
 @kernel
 def _send_probe_segment(r: Any, t_ps: int, may_send_new: bool, segment: Any) -> int:
     """Send a tail loss probe: a new segment whatever the window, else the last one again."""
@@ -443,24 +464,28 @@ def _send_probe_segment(r: Any, t_ps: int, may_send_new: bool, segment: Any) -> 
     return code
 
 
+@inner
 @kernel
-def _arm(r: Any, t_ps: int, kind: int, wait_ps: int) -> None:
-    r["timer_kind"] = kind
+def _arm(r: Any, t_ps: int, wait_ps: int) -> None:
     r["deadline_ps"] = timer_expiry_ps(r, t_ps, wait_ps)
     r["timer_ps"] = min(r["deadline_ps"], r["pace_due_ps"])
 
 
+@inner
 @kernel
 def _stop_timer(r: Any) -> None:
     r["timer_kind"] = TIMER_NONE
     r["timer_ps"] = r["pace_due_ps"]
 
 
+@inner
 @kernel
 def _arm_timeout(r: Any, t_ps: int) -> None:
-    _arm(r, t_ps, TIMER_RTO, r["rto_ps"])
+    r["timer_kind"] = TIMER_RTO
+    _arm(r, t_ps, r["rto_ps"])
 
 
+@inner
 @kernel
 def _work_out_timer(r: Any, segment: Any) -> None:
     """Choose between tail loss probe and timeout, as of `armed_ps` (tcp_schedule_loss_probe)."""
@@ -484,14 +509,17 @@ def _work_out_timer(r: Any, segment: Any) -> None:
         timeout_ps -= armed_ps - segment[offset + (una & mask)]["sent_ps"]
     if timeout_ps > 0:
         wait_ps = min(wait_ps, timeout_ps)
-    _arm(r, armed_ps, TIMER_PROBE, wait_ps)
+    r["timer_kind"] = TIMER_PROBE
+    _arm(r, armed_ps, wait_ps)
 
 
+@inner
 @kernel
 def _may_probe(r: Any) -> bool:
     return bool(r["use_probe"] != 0 and (r["state"] == OPEN or r["state"] == CWR))
 
 
+@inner
 @kernel
 def _update_timer(r: Any, t_ps: int, segment: Any) -> None:
     """Start the timer anew after an ACK that moved things on (tcp_set_xmit_timer)."""
@@ -503,6 +531,7 @@ def _update_timer(r: Any, t_ps: int, segment: Any) -> None:
     _work_out_timer(r, segment)
 
 
+@inner
 @kernel
 def _send_probe(r: Any, t_ps: int) -> None:
     """Tail loss probe (RFC 8985 section 7): at most one outstanding."""
@@ -513,6 +542,7 @@ def _send_probe(r: Any, t_ps: int) -> None:
         _arm_timeout(r, t_ps)
 
 
+@inner
 @kernel
 def _end_reordering_window(r: Any, t_ps: int, segment: Any) -> None:
     """RACK has waited long enough for reordered segments (tcp_rack_reo_timeout)."""
@@ -522,11 +552,14 @@ def _end_reordering_window(r: Any, t_ps: int, segment: Any) -> None:
     r["timer_kind"] = TIMER_NONE
     if pipe != pipe_before and r["state"] != RECOVERY:
         _enter_recovery(r)
+        r["ack_flags"] = 0
         if r["congestion_control"] != BBR:
-            reduce_window(r, pipe, 1, 0, False)
+            delivered: Any = np.int64(1)  # as if one had arrived: the retransmission may go
+            reduce_window(r, pipe, delivered, pipe_before - pipe)
     _rearm_from_head(r, t_ps, segment)
 
 
+@inner
 @kernel
 def _rearm_from_head(r: Any, t_ps: int, segment: Any) -> None:
     """Arm the timeout so that it counts from when the oldest segment was sent."""
@@ -534,9 +567,11 @@ def _rearm_from_head(r: Any, t_ps: int, segment: Any) -> None:
         _stop_timer(r)
         return
     sent_ps = segment[r["seg_off"] + (r["una_seq"] & r["seg_mask"])]["sent_ps"]
-    _arm(r, t_ps, TIMER_RTO, max(r["rto_ps"] - (t_ps - sent_ps), 1))
+    r["timer_kind"] = TIMER_RTO
+    _arm(r, t_ps, max(r["rto_ps"] - (t_ps - sent_ps), 1))
 
 
+@inner
 @kernel
 def _time_out(r: Any, t_ps: int, segment: Any) -> None:
     """Retransmission timeout (RFC 6298 section 5, tcp_enter_loss); first step of F-RTO."""
@@ -571,6 +606,7 @@ def _time_out(r: Any, t_ps: int, segment: Any) -> None:
     _arm_timeout(r, t_ps)
 
 
+@inner
 @kernel
 def _current_ssthresh(r: Any) -> int:
     """Return what ssthresh an undo would go back to (tcp_current_ssthresh)."""
@@ -579,11 +615,12 @@ def _current_ssthresh(r: Any) -> int:
     return int(max(r["ssthresh_segments"], (r["cwnd_segments"] >> 1) + (r["cwnd_segments"] >> 2)))
 
 
+@inner
 @kernel
 def _take_ack(r: Any, t_ps: int, a: Any, segment: Any) -> None:
     """Process an ACK in any state, in the order of Linux tcp_ack."""
     una = r["una_seq"]
-    cumulative = max(a["cumulative_seq"], una)
+    cumulative = max(np.int64(a["cumulative_seq"]), una)
     delivered_before, lost_before = r["delivered_count"], r["lost_count"]
     r["ack_flags"] = DATA_ACKED | TIMER_UPDATE if cumulative > una else 0
     r["acked_first_ps"] = r["acked_last_ps"] = -1
@@ -595,11 +632,12 @@ def _take_ack(r: Any, t_ps: int, a: Any, segment: Any) -> None:
         begin_sample(r, pipe_segments(r))
     if cumulative > una:
         r["retransmit_count"] = 0
-    if a["duplicate_seq"] != NO_SEQ:
-        take_duplicate(r, a["duplicate_seq"])
+    duplicate_seq: Any = np.int64(a["duplicate_seq"])
+    if duplicate_seq != NO_SEQ_IN_ACK:
+        take_duplicate(r, duplicate_seq)
     take_sack_blocks(r, t_ps, a, segment)
     take_cumulative(r, t_ps, cumulative, segment)
-    _set_limit(r, cumulative + a["window_segments"])
+    _set_limit(r, cumulative + np.int64(a["window_segments"]))
     if had_none_out:
         _set_plain(r)
         return
@@ -617,7 +655,7 @@ def _take_ack(r: Any, t_ps: int, a: Any, segment: Any) -> None:
     if is_bbr:
         run_bbr(r, t_ps, pipe_segments(r), delivered, lost, ca_rtt_ps)
     elif r["state"] == CWR or r["state"] == RECOVERY:
-        reduce_window(r, pipe_segments(r), delivered, lost, cumulative > una)
+        reduce_window(r, pipe_segments(r), delivered, lost)
     elif cumulative > una or (
         # Linux tcp_may_raise_cwnd: with known reordering SACKs open the window, too.
         r["reordering_segments"] > DUPLICATE_THRESHOLD and r["ack_flags"] & DATA_SACKED
@@ -626,6 +664,7 @@ def _take_ack(r: Any, t_ps: int, a: Any, segment: Any) -> None:
     _set_plain(r)
 
 
+@inner
 @kernel
 def _take_rtt(r: Any, t_ps: int, a: Any, is_advanced: bool, segment: Any) -> int:
     """Sample the RTT (tcp_ack_update_rtt); return the sample for congestion control, or -1."""
@@ -654,12 +693,13 @@ def _take_rtt(r: Any, t_ps: int, a: Any, is_advanced: bool, segment: Any) -> int
     return int(ca_rtt_ps)
 
 
+@inner
 @kernel
 def _end_probe(r: Any, a: Any, cumulative: int) -> None:
     """See what became of the tail loss probe (tcp_process_tlp_ack)."""
     if cumulative < r["probe_seq"]:
         return
-    if r["probe_is_retransmission"] == 0 or a["duplicate_seq"] == r["probe_seq"] - 1:
+    if r["probe_is_retransmission"] == 0 or np.int64(a["duplicate_seq"]) == r["probe_seq"] - 1:
         r["probe_seq"] = NO_SEQ
     elif cumulative > r["probe_seq"]:
         # The probe repaired a loss: that counts as a congestion event.
@@ -672,13 +712,14 @@ def _end_probe(r: Any, a: Any, cumulative: int) -> None:
         r["probe_seq"] = NO_SEQ
 
 
+@inner
 @kernel
 def _update_state(r: Any, t_ps: int, una_before: int, a: Any, segment: Any) -> None:
     """Move between open, disorder, recovery and loss (tcp_fastretrans_alert)."""
     if r["state"] == OPEN:
         r["first_retransmission_ps"] = 0
     elif r["una_seq"] >= r["high_seq"]:
-        _leave_reduction(r, a, segment)
+        _leave_reduction(r, a)
     state = r["state"]
     if state == RECOVERY:
         if not _stay_in_recovery(r, t_ps, una_before, a, segment):
@@ -693,7 +734,7 @@ def _update_state(r: Any, t_ps: int, una_before: int, a: Any, segment: Any) -> N
             return
     else:
         if state <= DISORDER:
-            _try_undo_by_duplicates(r, segment)
+            _try_undo_by_duplicates(r)
         _detect(r, t_ps, segment)
     if r["lost_out"] > 0:
         _enter_recovery(r)
@@ -701,25 +742,27 @@ def _update_state(r: Any, t_ps: int, una_before: int, a: Any, segment: Any) -> N
         _keep_open(r)
 
 
+@inner
 @kernel
-def _leave_reduction(r: Any, a: Any, segment: Any) -> None:
+def _leave_reduction(r: Any, a: Any) -> None:
     """All that was in flight at the reduction is acknowledged."""
     if r["state"] == CWR and r["una_seq"] != r["high_seq"]:
         end_reduction(r)
         r["state"] = OPEN
     elif r["state"] == RECOVERY:
         is_undone = may_undo(r, a["echo_ps"])
-        _leave_recovery(r, a, segment)
+        _leave_recovery(r, a)
         if not is_undone:
             end_reduction(r)
         r["undo_seq"] = NO_SEQ
 
 
+@inner
 @kernel
-def _leave_recovery(r: Any, a: Any, segment: Any) -> None:
+def _leave_recovery(r: Any, a: Any) -> None:
     """Go back to open, with the old window if the losses were none (tcp_try_undo_recovery)."""
     if may_undo(r, a["echo_ps"]):
-        undo_reduction(r, segment, False)
+        undo_reduction(r)
     elif r["reo_persist"] > 0:
         r["reo_persist"] -= 1
         if r["reo_persist"] == 0:
@@ -727,6 +770,7 @@ def _leave_recovery(r: Any, a: Any, segment: Any) -> None:
     r["state"] = OPEN
 
 
+@inner
 @kernel
 def _stay_in_recovery(r: Any, t_ps: int, una_before: int, a: Any, segment: Any) -> bool:
     """Go on recovering; false if the ACK shows reordering and retransmissions are still out."""
@@ -734,22 +778,25 @@ def _stay_in_recovery(r: Any, t_ps: int, una_before: int, a: Any, segment: Any) 
         note_reordering(r, una_before)
         if r["retransmitted_out"] > 0:
             return False
-        undo_reduction(r, segment, True)
+        forgive_losses(r, segment)
+        undo_reduction(r)
         _keep_open(r)
-    _try_undo_by_duplicates(r, segment)
+    _try_undo_by_duplicates(r)
     _detect(r, t_ps, segment)
     return True
 
 
+@inner
 @kernel
-def _try_undo_by_duplicates(r: Any, segment: Any) -> None:
+def _try_undo_by_duplicates(r: Any) -> None:
     """Undo if D-SACKs show that every retransmission was needless (tcp_try_undo_dsack)."""
     if r["undo_seq"] != NO_SEQ and r["undo_retransmissions"] == 0:
-        undo_reduction(r, segment, False)
+        undo_reduction(r)
         if r["state"] == RECOVERY:
             _keep_open(r)
 
 
+@inner
 @kernel
 def _keep_open(r: Any) -> None:
     """Open, or disorder while something is SACKed, lost or sent again (tcp_try_keep_open)."""
@@ -760,15 +807,18 @@ def _keep_open(r: Any) -> None:
         r["high_seq"] = r["next_seq"]
 
 
+@inner
 @kernel
 def _detect(r: Any, t_ps: int, segment: Any) -> None:
     """Mark losses; arm the reordering timer if RACK has to wait."""
     wait_ps = detect_losses(r, t_ps, segment)
     if wait_ps > 0:
-        _arm(r, t_ps, TIMER_REORDER, wait_ps + SHORTEST_TIMER_TICKS * r["tick_ps"])
+        r["timer_kind"] = TIMER_REORDER
+        _arm(r, t_ps, wait_ps + SHORTEST_TIMER_TICKS * r["tick_ps"])
         r["ack_flags"] |= REORDER_ARMED
 
 
+@inner
 @kernel
 def _enter_recovery(r: Any) -> None:
     """Begin fast recovery (tcp_enter_recovery)."""
@@ -781,6 +831,7 @@ def _enter_recovery(r: Any) -> None:
     r["state"] = RECOVERY
 
 
+@inner
 @kernel
 def _process_loss(r: Any, t_ps: int, a: Any, segment: Any) -> None:
     """Recover from a timeout; F-RTO (RFC 5682) finds out whether it was spurious."""
@@ -804,13 +855,15 @@ def _process_loss(r: Any, t_ps: int, a: Any, segment: Any) -> None:
             r["frto_is_on"] = 0
     r["frto_sends_new"] = 0
     if is_recovered:
-        _leave_recovery(r, a, segment)
+        _leave_recovery(r, a)
 
 
+@inner
 @kernel
 def _undo_timeout(r: Any, segment: Any) -> None:
     """The timeout was spurious: all as before (tcp_try_undo_loss)."""
-    undo_reduction(r, segment, True)
+    forgive_losses(r, segment)
+    undo_reduction(r)
     r["retransmit_count"] = 0
     r["frto_is_on"] = 0
     r["frto_sends_new"] = 0

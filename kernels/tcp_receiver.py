@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels._jit import kernel
+from kernels._jit import inline_kernel, kernel
+from kernels._lean import inner, lean
 from kernels.tcp_state import (
     DUPLICATE_THRESHOLD,
     NEVER_PS,
     NO_SEQ,
+    NO_SEQ_IN_ACK,
     QUICK_ACKS,
     SACK_BLOCKS,
     SACK_LIST,
@@ -25,10 +27,9 @@ from kernels.tcp_state import (
 from kernels.tcp_timer import timer_expiry_ps
 
 
-@kernel
-def on_data(
-    flow: Any, f: int, t_ps: int, seq: int, sent_ps: int, segment: Any, ack: Any
-) -> int:
+@lean
+@inline_kernel
+def on_data(flow: Any, f: int, t_ps: int, seq: int, sent_ps: int, segment: Any, ack: Any) -> int:
     """Take in a data segment; return the number of the ACK to send now, or -1.
 
     Parameters
@@ -66,6 +67,7 @@ def on_data(
     return _take_in(r, t_ps, seq, sent_ps, segment, ack)
 
 
+@lean
 @kernel
 def on_delack(flow: Any, f: int, t_ps: int, ack: Any) -> int:
     """Look at the delayed-ACK deadline at `delack_ps`; return an ACK number or -1."""
@@ -86,6 +88,7 @@ def on_delack(flow: Any, f: int, t_ps: int, ack: Any) -> int:
     return -1
 
 
+@lean
 @kernel
 def ack_ring_full(flow: Any, f: int) -> bool:
     """Whether one more ACK could overwrite an entry that may still be in flight."""
@@ -93,6 +96,7 @@ def ack_ring_full(flow: Any, f: int) -> bool:
     return bool(r["ack_next"] - r["ack_seen"] > r["ack_mask"])
 
 
+@inner
 @kernel
 def send_ack(r: Any, ack: Any) -> int:
     """Write the next ACK into the ring and return its number."""
@@ -103,7 +107,7 @@ def send_ack(r: Any, ack: Any) -> int:
     a["cumulative_seq"] = received
     a["echo_ps"] = r["echo_ps"]
     a["window_segments"] = r["rwnd_segments"]
-    a["duplicate_seq"] = NO_SEQ
+    a["duplicate_seq"] = NO_SEQ_IN_ACK
     a["block_count"] = 0
     r["ack_next"] = n + 1
     r["acked_seq"] = received
@@ -117,6 +121,7 @@ def send_ack(r: Any, ack: Any) -> int:
     return int(n)
 
 
+@inner
 @kernel
 def _add_blocks(r: Any, a: Any) -> None:
     """Add D-SACK and SACK blocks, the most recent first; end the compression of ACKs."""
@@ -133,6 +138,7 @@ def _add_blocks(r: Any, a: Any) -> None:
     r["compress_due_ps"] = NEVER_PS
 
 
+@inner
 @kernel
 def _take_in(r: Any, t_ps: int, seq: int, sent_ps: int, segment: Any, ack: Any) -> int:
     """Every arrival that is not the plain next segment of a busy flow."""
@@ -162,6 +168,7 @@ def _take_in(r: Any, t_ps: int, seq: int, sent_ps: int, segment: Any, ack: Any) 
     return _delay_ack(r, t_ps, ack)
 
 
+@inner
 @kernel
 def _measure_gap(r: Any, t_ps: int) -> None:
     """Adapt the delayed-ACK wait to the time between segments (Linux tcp_event_data_recv)."""
@@ -185,6 +192,7 @@ def _measure_gap(r: Any, t_ps: int) -> None:
     r["last_data_ps"] = t_ps
 
 
+@inner
 @kernel
 def _delay_ack(r: Any, t_ps: int, ack: Any) -> int:
     """Arm the delayed ACK (Linux tcp_send_delayed_ack); an almost due one is sent at once."""
@@ -204,6 +212,7 @@ def _delay_ack(r: Any, t_ps: int, ack: Any) -> int:
     return -1
 
 
+@inner
 @kernel
 def _take_out_of_order(r: Any, t_ps: int, seq: int, segment: Any, ack: Any) -> int:
     """Store a segment above a hole and tell the sender about it, now or with others."""
@@ -223,6 +232,7 @@ def _take_out_of_order(r: Any, t_ps: int, seq: int, segment: Any, ack: Any) -> i
     return _ack_above_hole(r, t_ps, ack)
 
 
+@inner
 @kernel
 def _ack_above_hole(r: Any, t_ps: int, ack: Any) -> int:
     """Send or hold back an ACK while a hole is open (Linux __tcp_ack_snd_check)."""
@@ -244,6 +254,7 @@ def _ack_above_hole(r: Any, t_ps: int, ack: Any) -> int:
     return -1
 
 
+@inner
 @kernel
 def _extend_block(r: Any, seq: int) -> bool:
     """Grow the SACK block next to `seq` and put it first; false if there is none."""
@@ -265,6 +276,7 @@ def _extend_block(r: Any, seq: int) -> bool:
     return False
 
 
+@inner
 @kernel
 def _new_block(r: Any, seq: int) -> None:
     """Put a block of one segment first; the oldest falls off a full list."""
@@ -272,6 +284,7 @@ def _new_block(r: Any, seq: int) -> None:
     _push_block(r, seq, seq + 1)
 
 
+@inner
 @kernel
 def _push_block(r: Any, start: int, end: int) -> None:
     blocks = r["sack_list"]
@@ -283,6 +296,7 @@ def _push_block(r: Any, start: int, end: int) -> None:
     r["sack_count"] += 1
 
 
+@inner
 @kernel
 def _remove_block(r: Any, i: int) -> None:
     blocks = r["sack_list"]
@@ -292,6 +306,7 @@ def _remove_block(r: Any, i: int) -> None:
         blocks[j, 1] = blocks[j + 1, 1]
 
 
+@inner
 @kernel
 def _close_hole(r: Any, segment: Any) -> None:
     """Hand the stored segments that follow to the application and forget their blocks."""
@@ -302,9 +317,8 @@ def _close_hole(r: Any, segment: Any) -> None:
         r["out_of_order_count"] -= 1
         seq += 1
     r["delivered_segments"] = seq
-    i = 0
-    while i < r["sack_count"]:
+    i = r["sack_count"] - 1
+    while i >= 0:
         if r["sack_list"][i, 0] < seq:
             _remove_block(r, i)
-        else:
-            i += 1
+        i -= 1

@@ -22,6 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from kernels._jit import kernel
+from kernels._lean import inner, lean
 from kernels.bbr import note_delivered, note_undo
 from kernels.tcp_state import (
     BBR,
@@ -53,6 +54,7 @@ TIMESTAMP_PS: Final = MILLISECOND_PS
 """Step of the time stamps that Eifel compares (Linux TCP_TS_HZ)."""
 
 
+@lean
 @kernel
 def pipe_segments(r: Any) -> int:
     """Return how many segments are in flight."""
@@ -60,6 +62,7 @@ def pipe_segments(r: Any) -> int:
     return int(outstanding - r["sacked_out"] - r["lost_out"] + r["retransmitted_out"])
 
 
+@lean
 @kernel
 def update_rtt(r: Any, rtt_ps: int) -> None:
     """Take an RTT sample into the smoothed RTT and the RTO.
@@ -93,6 +96,7 @@ def update_rtt(r: Any, rtt_ps: int) -> None:
     r["rto_ps"] = min((r["srtt_8th_ps"] >> 3) + r["rttvar_ps"], RTO_MAX_PS)
 
 
+@inner
 @kernel
 def _first_rtt(r: Any, rtt_ps: int) -> None:
     r["srtt_8th_ps"] = 8 * rtt_ps
@@ -103,6 +107,7 @@ def _first_rtt(r: Any, rtt_ps: int) -> None:
     r["rto_ps"] = min(rtt_ps + r["rttvar_ps"], RTO_MAX_PS)
 
 
+@inner
 @kernel
 def watch_min_rtt(r: Any, t_ps: int, rtt_ps: int) -> None:
     """Keep the least RTT of the last five minutes."""
@@ -111,6 +116,7 @@ def watch_min_rtt(r: Any, t_ps: int, rtt_ps: int) -> None:
         r["min_rtt_at_ps"] = t_ps
 
 
+@inner
 @kernel
 def take_sack_blocks(r: Any, t_ps: int, a: Any, segment: Any) -> None:
     """Mark what the SACK blocks of an ACK report, in ascending order.
@@ -120,12 +126,13 @@ def take_sack_blocks(r: Any, t_ps: int, a: Any, segment: Any) -> None:
     (never retransmitted) segment that is newly reported, or -1.
     """
     cache = r["sack_cache"]
-    done = -1
-    for _ in range(a["block_count"]):
-        i = _lowest_block_above(a, done)
-        done = a["blocks"][i, 0]
+    count: Any = np.int64(a["block_count"])
+    done: Any = np.int64(-1)
+    for _ in range(count):
+        i = _lowest_block_above(a, count, done)
+        done = np.int64(a["blocks"][i, 0])
         low = max(done, r["una_seq"])
-        high = a["blocks"][i, 1]
+        high = np.int64(a["blocks"][i, 1])
         for j in range(SACK_BLOCKS):
             if cache[j, 0] <= low and low < cache[j, 1]:
                 low = min(cache[j, 1], high)
@@ -134,23 +141,26 @@ def take_sack_blocks(r: Any, t_ps: int, a: Any, segment: Any) -> None:
         for seq in range(low, high):
             _mark_sacked(r, t_ps, seq, segment)
     for i in range(SACK_BLOCKS):
-        is_there = i < a["block_count"]
+        is_there = i < count
         cache[i, 0] = a["blocks"][i, 0] if is_there else 0
         cache[i, 1] = a["blocks"][i, 1] if is_there else 0
 
 
+@inner
 @kernel
-def _lowest_block_above(a: Any, done: int) -> int:
+def _lowest_block_above(a: Any, count: int, done: int) -> int:
     """Return the index of the block with the lowest start above `done`."""
     lowest = 0
-    start = NEVER_PS
-    for i in range(a["block_count"]):
-        if done < a["blocks"][i, 0] < start:
-            start = a["blocks"][i, 0]
+    lowest_start = NEVER_PS
+    for i in range(count):
+        start: Any = np.int64(a["blocks"][i, 0])
+        if done < start < lowest_start:
+            lowest_start = start
             lowest = i
     return lowest
 
 
+@inner
 @kernel
 def _mark_sacked(r: Any, t_ps: int, seq: int, segment: Any) -> None:
     """Mark one segment as arrived above a hole, unless it was known."""
@@ -168,13 +178,13 @@ def _mark_sacked(r: Any, t_ps: int, seq: int, segment: Any) -> None:
             note_reordering(r, seq)
         if seq < r["high_seq"]:
             r["ack_flags"] |= ORIGINAL_ACKED
+    if flags & RETRANSMITTED:
+        # The report may be about the original or the retransmission: neither is in flight.
+        r["retransmitted_out"] -= 1
+        _unlink(r, seq, segment)
     if flags & LOST:
-        # The report may be about the original or the retransmission: count neither any more.
         r["lost_out"] -= 1
-        if flags & RETRANSMITTED:
-            r["retransmitted_out"] -= 1
-            _unlink(r, seq, segment)
-        flags = flags & (KEEP_FLAGS ^ LOST ^ RETRANSMITTED)
+    flags = flags & (KEEP_FLAGS ^ LOST ^ RETRANSMITTED)
     s["flags"] = flags | SACKED
     r["sacked_out"] += 1
     r["delivered_count"] += 1
@@ -184,6 +194,7 @@ def _mark_sacked(r: Any, t_ps: int, seq: int, segment: Any) -> None:
     r["highest_sacked_seq"] = max(r["highest_sacked_seq"], seq)
 
 
+@inner
 @kernel
 def take_cumulative(r: Any, t_ps: int, cumulative_seq: int, segment: Any) -> None:
     """Drop the segments below the cumulative ACK.
@@ -229,6 +240,7 @@ def take_cumulative(r: Any, t_ps: int, cumulative_seq: int, segment: Any) -> Non
         r["acked_last_ps"] = -1
 
 
+@inner
 @kernel
 def note_reordering(r: Any, seq: int) -> None:
     """Note that an original arrived after later ones (Linux tcp_check_sack_reordering)."""
@@ -239,6 +251,7 @@ def note_reordering(r: Any, seq: int) -> None:
         r["reordering_seen"] += 1
 
 
+@inner
 @kernel
 def take_duplicate(r: Any, duplicate_seq: int) -> None:
     """Take in a D-SACK: one retransmission was not needed (RFC 2883, RFC 3708)."""
@@ -252,6 +265,7 @@ def take_duplicate(r: Any, duplicate_seq: int) -> None:
         r["reo_persist"] = REO_PERSIST
 
 
+@inner
 @kernel
 def _advance_rack(r: Any, t_ps: int, seq: int, sent_ps: int, is_retransmission: bool) -> None:
     """Keep the send time of the segment sent last among those that arrived (RFC 8985 step 2)."""
@@ -266,6 +280,7 @@ def _advance_rack(r: Any, t_ps: int, seq: int, sent_ps: int, is_retransmission: 
     r["rack_advanced"] = 1
 
 
+@inner
 @kernel
 def reordering_window_ps(r: Any) -> int:
     """Return how long RACK waits for a reordered segment (Linux tcp_rack_reo_wnd)."""
@@ -278,6 +293,7 @@ def reordering_window_ps(r: Any) -> int:
     return int(min((r["min_rtt_ps"] >> 2) * r["reo_steps"], r["srtt_8th_ps"] >> 3))
 
 
+@lean
 @kernel
 def detect_losses(r: Any, t_ps: int, segment: Any) -> int:
     """Mark what is lost by the flow's rule; return how long RACK must wait for the rest, or 0."""
@@ -290,6 +306,7 @@ def detect_losses(r: Any, t_ps: int, segment: Any) -> int:
     return detect_by_time(r, t_ps, segment)
 
 
+@lean
 @kernel
 def detect_by_time(r: Any, t_ps: int, segment: Any) -> int:
     """RACK: lost is what was sent before something that arrived, and waited long enough."""
@@ -321,17 +338,19 @@ def detect_by_time(r: Any, t_ps: int, segment: Any) -> int:
         remaining_ps = allowed_ps - (t_ps - s["sent_ps"])
         if remaining_ps > 0:
             wait_ps = max(wait_ps, remaining_ps)
-        elif s["flags"] & SACKED == 0:
+        else:
             mark_lost(r, seq, segment)
         seq = following
     return int(wait_ps)
 
 
+@inner
 @kernel
 def _sent_before_rack(r: Any, seq: int, sent_ps: int) -> bool:
     return bool(sent_ps < r["rack_ps"] or (sent_ps == r["rack_ps"] and seq < r["rack_seq"]))
 
 
+@inner
 @kernel
 def _detect_by_sack(r: Any, segment: Any) -> None:
     """RFC 6675 IsLost: lost is what has three SACKed segments above it."""
@@ -352,6 +371,7 @@ def _detect_by_sack(r: Any, segment: Any) -> None:
     r["judged_seq"] = max(r["judged_seq"], edge)
 
 
+@lean
 @kernel
 def mark_lost(r: Any, seq: int, segment: Any) -> None:
     """Count a segment as lost and due for retransmission."""
@@ -371,6 +391,7 @@ def mark_lost(r: Any, seq: int, segment: Any) -> None:
     r["retransmit_seq"] = min(r["retransmit_seq"], seq)
 
 
+@inner
 @kernel
 def mark_lost_by_timeout(r: Any, t_ps: int, segment: Any) -> None:
     """Count all as lost at a timeout; RACK spares what was sent within the last RTT."""
@@ -386,6 +407,7 @@ def mark_lost_by_timeout(r: Any, t_ps: int, segment: Any) -> None:
     r["retransmit_seq"] = r["una_seq"]
 
 
+@inner
 @kernel
 def forgive_losses(r: Any, segment: Any) -> None:
     """Take back all loss marks: the reduction was a mistake (Linux unmark_loss)."""
@@ -396,10 +418,14 @@ def forgive_losses(r: Any, segment: Any) -> None:
     r["judged_seq"] = r["una_seq"]
 
 
+@lean
 @kernel
 def next_lost_seq(r: Any, segment: Any) -> int:
-    """Return the first lost segment that waits for its retransmission, or -1."""
-    if r["lost_out"] <= r["retransmitted_out"]:
+    """Return the first lost segment that waits for its retransmission, or -1.
+
+    Nothing below `retransmit_seq` waits, so a flow looks at each segment about once.
+    """
+    if r["lost_out"] == 0:
         return NO_SEQ
     seq = max(r["retransmit_seq"], r["una_seq"])
     offset, mask = r["seg_off"], r["seg_mask"]
@@ -413,6 +439,7 @@ def next_lost_seq(r: Any, segment: Any) -> int:
     return NO_SEQ
 
 
+@lean
 @kernel
 def note_retransmission(r: Any, t_ps: int, seq: int, segment: Any) -> None:
     """Put a segment that is sent again at the end of the list of retransmissions."""
@@ -437,13 +464,15 @@ def note_retransmission(r: Any, t_ps: int, seq: int, segment: Any) -> None:
     r["undo_retransmissions"] = max(r["undo_retransmissions"], 0) + 1
 
 
+@inner
 @kernel
 def _later(r: Any, seq: int, segment: Any) -> int:
     """Return the retransmission after this one in order of time, or -1 at the end."""
-    following = np.int64(segment[r["seg_off"] + (seq & r["seg_mask"])]["later_seq"])
+    following: Any = np.int64(segment[r["seg_off"] + (seq & r["seg_mask"])]["later_seq"])
     return NO_SEQ if following == seq else following
 
 
+@inner
 @kernel
 def _unlink(r: Any, seq: int, segment: Any) -> None:
     """Take a segment out of the list of retransmissions; an end points to itself."""
@@ -463,6 +492,7 @@ def _unlink(r: Any, seq: int, segment: Any) -> None:
         segment[offset + (later & mask)]["earlier_seq"] = later if is_first else earlier
 
 
+@inner
 @kernel
 def start_undo(r: Any) -> None:
     """Remember where a reduction began, to take it back if it proves wrong."""
@@ -471,6 +501,7 @@ def start_undo(r: Any) -> None:
     r["undo_retransmissions"] = out if out > 0 else -1
 
 
+@inner
 @kernel
 def was_only_late(r: Any, echo_ps: int) -> bool:
     """Eifel (RFC 3522): the ACK echoes a time stamp older than the first retransmission."""
@@ -480,20 +511,19 @@ def was_only_late(r: Any, echo_ps: int) -> bool:
     return bool(echo_ps // TIMESTAMP_PS < first_ps // TIMESTAMP_PS)
 
 
+@inner
 @kernel
 def may_undo(r: Any, echo_ps: int) -> bool:
     """Whether nothing of what was retransmitted had been lost."""
     return bool(
-        r["undo_seq"] != NO_SEQ
-        and (r["undo_retransmissions"] == 0 or was_only_late(r, echo_ps))
+        r["undo_seq"] != NO_SEQ and (r["undo_retransmissions"] == 0 or was_only_late(r, echo_ps))
     )
 
 
+@inner
 @kernel
-def undo_reduction(r: Any, segment: Any, forgives: bool) -> None:
+def undo_reduction(r: Any) -> None:
     """Give the window and ssthresh of before the reduction back."""
-    if forgives:
-        forgive_losses(r, segment)
     if r["congestion_control"] == BBR:
         note_undo(r)
     elif r["prior_ssthresh_segments"] > 0:

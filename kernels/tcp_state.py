@@ -22,8 +22,8 @@ NEVER_PS: Final = 2**63 - 1
 """A timer that is not set."""
 MILLISECOND_PS: Final = 1_000_000_000
 SECOND_PS: Final = 1_000_000_000_000
-UNLIMITED_SEGMENTS: Final = 2**32
-"""Sequence numbers stay below this: a flow with more to send is refused."""
+UNLIMITED_SEGMENTS: Final = 2**32 - 1
+"""Sequence numbers stay below this; so much or more to send means without end."""
 
 # Congestion control (field `congestion_control`).
 NEWRENO: Final = 0
@@ -83,6 +83,7 @@ QUICK_ACKS: Final = 16
 """Linux TCP_MAX_QUICKACKS."""
 INFINITE_SSTHRESH: Final = 2**31 - 1
 NO_SEQ: Final = -1
+NO_SEQ_IN_ACK: Final = 2**32 - 1
 
 SEGMENT = np.dtype(
     [
@@ -104,73 +105,72 @@ SEGMENT = np.dtype(
 ACK = np.dtype(
     [
         ("n", "i8"),
-        ("cumulative_seq", "i8"),
         ("echo_ps", "i8"),
-        ("window_segments", "i8"),
-        ("block_count", "i8"),
-        ("duplicate_seq", "i8"),
-        ("blocks", "i8", (SACK_BLOCKS, 2)),
+        ("cumulative_seq", "u4"),
+        ("window_segments", "u4"),
+        ("duplicate_seq", "u4"),
+        ("block_count", "u4"),
+        ("blocks", "u4", (SACK_BLOCKS, 2)),
     ],
     align=True,
 )
-"""Content of one ACK: 96 bytes. `duplicate_seq` is the D-SACK of RFC 2883, -1 without."""
+"""Content of one ACK: 56 bytes. `duplicate_seq` is the D-SACK of RFC 2883."""
 
-_CALLER_FIELDS = (
-    "timer_ps delack_ps start_ps stop_ps size_segments mss_bytes segment_bytes ack_bytes "
-    "seg_off seg_mask ack_off ack_mask rwnd_segments delivered_segments sent_segments "
-    "retransmitted_segments rto_count fast_recovery_count acks_sent"
+# The fields that every ACK, segment or data arrival touches stand together at the front.
+_SENDING = (
+    "una_seq next_seq limit_seq cwnd_segments is_plain burst_left stop_ps seg_off seg_mask "
+    "sent_segments use_tso srtt_8th_ps ssthresh_segments last_write_ps mss_bytes "
+    "congestion_control is_cwnd_limited out_max_segments usage_seq timer_ps timer_kind armed_ps "
+    "ack_off ack_mask ack_seen size_segments mdev_4th_ps mdev_max_ps rttvar_ps rtt_round_seq "
+    "rto_min_ps rto_ps min_rtt_ps min_rtt_at_ps epoch_ps delay_min_ps use_hystart hystart_found "
+    "cwnd_credit last_cwnd_segments last_update_ps growth_count reno_credit"
 )
-_SENDER_FIELDS = (
-    "una_seq next_seq limit_seq cwnd_segments ssthresh_segments is_plain "
-    # RTT and timers
-    "srtt_8th_ps mdev_4th_ps mdev_max_ps rttvar_ps rtt_round_seq rto_ps min_rtt_ps min_rtt_at_ps "
-    "timer_kind armed_ps deadline_ps retransmit_count "
-    # window growth
-    "burst_left last_write_ps cwnd_credit is_cwnd_limited out_max_segments usage_seq "
-    # loss recovery
-    "state high_seq sacked_out lost_out retransmitted_out delivered_count lost_count "
-    "highest_sacked_seq acked_first_ps acked_last_ps sacked_first_ps sacked_last_ps "
-    "judged_seq retransmit_seq first_rtx_seq last_rtx_seq ack_flags "
+_RECEIVING = (
+    "delivered_segments out_of_order_count last_data_ps ato_ps delack_min_ps acked_seq echo_ps "
+    "segments_per_ack quick_count ack_next acks_sent delack_ps delack_due_ps rwnd_segments "
+    "sack_count duplicate_seq compress_due_ps"
+)
+_SENDER = (
+    "start_ps segment_bytes retransmitted_segments rto_count fast_recovery_count "
+    "deadline_ps retransmit_count state high_seq sacked_out lost_out retransmitted_out "
+    "delivered_count lost_count highest_sacked_seq acked_first_ps acked_last_ps sacked_first_ps "
+    "sacked_last_ps judged_seq retransmit_seq first_rtx_seq last_rtx_seq ack_flags "
     "prior_cwnd_segments prior_ssthresh_segments prr_delivered prr_out "
     "undo_seq undo_retransmissions first_retransmission_ps frto_is_on frto_sends_new "
     "reordering_segments reordering_seen "
     "rack_ps rack_seq rack_rtt_ps rack_advanced reo_steps reo_persist reo_delivered "
-    "probe_is_due probe_seq probe_is_retransmission ack_seen "
-    # CUBIC and HyStart
-    "epoch_ps origin_segments k_1024th_s last_max_segments reno_segments reno_credit growth_count "
-    "last_cwnd_segments last_update_ps delay_min_ps "
-    "hystart_found hystart_round_ps hystart_ack_ps hystart_end_seq hystart_rtt_ps hystart_samples "
-    # delivery rate, pacing and BBR
+    "probe_is_due probe_seq probe_is_retransmission"
+)
+_GROWTH = (
+    "origin_segments k_1024th_s last_max_segments reno_segments "
+    "hystart_round_ps hystart_ack_ps hystart_end_seq hystart_rtt_ps hystart_samples"
+)
+_RATE = (
     "first_sent_ps delivered_ps app_limited rate_prior_delivered rate_prior_ps rate_prior_pipe "
     "rate_is_app_limited rate_seq rate_interval_ps pace_next_ps pace_due_ps random_key "
     "bbr_mode bbr_cycle_idx bbr_cycle_ps bbr_round_count bbr_round_delivered bbr_round_start "
     "bbr_conserves bbr_previous_state bbr_prior_cwnd bbr_full_count bbr_is_full bbr_min_rtt_ps "
     "bbr_min_rtt_at_ps bbr_probe_done_ps bbr_probe_round_done bbr_epoch_ps bbr_epoch_acked "
     "bbr_extra_idx bbr_extra_rounds bbr_uses_policer_rate bbr_watches_policer bbr_policer_rounds "
-    "bbr_policer_lost bbr_policer_delivered bbr_policer_ps bbr_draws "
-    # switches
-    "congestion_control initial_cwnd_segments use_rack use_probe use_prr use_hystart use_frto "
-    "use_undo use_fast_convergence use_reno_region "
-    "use_tso rto_min_ps tick_ps has_timer_wheel handshake_rtt_ps"
+    "bbr_policer_lost bbr_policer_delivered bbr_policer_ps bbr_draws"
 )
-_RECEIVER_FIELDS = (
-    "acked_seq ack_next out_of_order_count echo_ps quick_count ato_ps last_data_ps "
-    "delack_due_ps compress_due_ps compressed_count duplicate_ack_count compress_seq "
-    "duplicate_seq has_data sack_count "
-    "delack_min_ps delack_max_ps segments_per_ack use_quick_ack use_ack_compression "
-    "compress_max_count compress_max_ps"
+_RECEIVER = (
+    "ack_bytes compressed_count duplicate_ack_count compress_seq has_data "
+    "delack_max_ps use_quick_ack use_ack_compression compress_max_count compress_max_ps"
 )
+_SWITCHES = (
+    "initial_cwnd_segments use_rack use_probe use_prr use_frto use_undo use_fast_convergence "
+    "use_reno_region tick_ps has_timer_wheel handshake_rtt_ps"
+)
+_NUMBERS = (
+    "cubic_c cubic_beta newreno_beta pacing_pps pacing_gain bbr_cwnd_gain bbr_full_pps "
+    "bbr_policer_pps"
+)
+_INTEGERS = " ".join([_SENDING, _RECEIVING, _SENDER, _GROWTH, _RATE, _RECEIVER, _SWITCHES])
 
 FLOW = np.dtype(
-    [
-        (name, "i8")
-        for name in f"{_CALLER_FIELDS} {_SENDER_FIELDS} {_RECEIVER_FIELDS}".split()
-    ]
-    + [
-        (name, "f8")
-        for name in "cubic_c cubic_beta newreno_beta pacing_pps pacing_gain bbr_cwnd_gain "
-        "bbr_full_pps bbr_policer_pps".split()
-    ]
+    [(name, "i8") for name in _INTEGERS.split()]
+    + [(name, "f8") for name in _NUMBERS.split()]
     + [("rate_max_pps", "f8", (3,)), ("rate_max_round", "i8", (3,)), ("bbr_extra", "i8", (2,))]
     + [("sack_list", "i8", (SACK_LIST, 2)), ("sack_cache", "i8", (SACK_BLOCKS, 2))],
     align=True,
@@ -284,7 +284,7 @@ def init_flow(
         First instant at which data may be sent (the handshake is over); no new data from
         `stop_ps` on (`NEVER_PS`: none).
     size_segments : int
-        Segments to send, at most `UNLIMITED_SEGMENTS`.
+        Segments to send; `UNLIMITED_SEGMENTS` and more: without end.
     mss_bytes, segment_bytes, ack_bytes : int
         Payload of a segment; inner IP packet of a segment and of a pure ACK.
     rwnd_segments : int
@@ -304,8 +304,8 @@ def init_flow(
     for name, size in (("seg_size", seg_size), ("ack_size", ack_size)):
         if size < 2 or size & (size - 1):
             raise ValueError(f"{name} = {size}: must be a power of two, at least 2")
-    if not 1 <= size_segments <= UNLIMITED_SEGMENTS:
-        raise ValueError(f"size_segments = {size_segments}: must be 1 to {UNLIMITED_SEGMENTS}")
+    if size_segments < 1:
+        raise ValueError(f"size_segments = {size_segments}: must be at least 1")
     if rwnd_segments < 1:
         raise ValueError(f"rwnd_segments = {rwnd_segments}: must be at least 1")
     record = flow[f]
@@ -315,7 +315,7 @@ def init_flow(
         record[name] = value
     record["start_ps"] = record["timer_ps"] = start_ps
     record["stop_ps"] = stop_ps
-    record["size_segments"] = size_segments
+    record["size_segments"] = min(size_segments, UNLIMITED_SEGMENTS)
     record["mss_bytes"] = mss_bytes
     record["segment_bytes"] = segment_bytes
     record["ack_bytes"] = ack_bytes

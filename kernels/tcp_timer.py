@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kernels._jit import kernel
+from kernels._lean import lean
 
 # Linux kernel/time/timer.c: level k of the wheel holds waits below 63 * 8**k ticks, in steps of
 # 8**k ticks; a timer fires at the first step after its expiry.
@@ -13,6 +14,7 @@ WHEEL_LEVEL_TICKS = 63
 WHEEL_LEVELS = 9
 
 
+@lean
 @kernel
 def timer_expiry_ps(r: Any, now_ps: int, wait_ps: int) -> int:
     """Return when a timer fires that is armed now for `wait_ps`.

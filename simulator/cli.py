@@ -43,7 +43,7 @@ app: Final = typer.Typer(
 RUNS: Final = Path("runs")
 """Where run folders go that nobody named."""
 EXIT_CODES: Final = (
-    "Exit codes: 0 ok, 1 a target missed, 2 usage, 3 invalid scenario, 4 foreign package, "
+    "Exit codes: 0 ok, 2 usage, 3 invalid scenario, 4 foreign package, "
     "5 internal error, 130 interrupted."
 )
 
@@ -118,7 +118,10 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     verbose: Verbose = False,
 ) -> int:
-    """Simulate a scenario: print a summary and write a run folder."""
+    """Simulate a scenario: print a summary and write a run folder.
+
+    A missed target is said in the summary; the run itself has done its work and exits 0.
+    """
     from simulator import readout, run_folder
     from simulator.console import Progress, note
     from simulator.planner.explain import explain as explained
@@ -143,8 +146,7 @@ def run(
     if not done.is_complete:
         note(f"interrupted: {done.finished} of {done.wanted} replications are in {folder}")
         return ExitCode.INTERRUPTED
-    missed = any(judgement.is_met is False for judgement in done.targets)
-    return ExitCode.TARGET_FAILED if missed else ExitCode.OK
+    return ExitCode.OK
 
 
 @app.command(

@@ -61,6 +61,8 @@ class Stage(IntEnum):
     PATHS = 1
     GATEWAYS = 2
     CONNECTIONS = 3
+    PEERINGS = 4
+    CLIENTS = 5
 
 
 # ---------------------------------------------------------------------------------------------
@@ -84,7 +86,8 @@ class CeilingKind(IntEnum):
 class Ceiling:
     """One limit of a hop, with where its value comes from.
 
-    Exactly one of `rate_bps`, `packets_per_s`, `flows_count` and `loss_ratio` is set.
+    Exactly one of `rate_bps`, `packets_per_s`, `flows_count`, `loss_ratio` and
+    `rate_after_loss_bps` is set.
     """
 
     kind: CeilingKind
@@ -96,6 +99,9 @@ class Ceiling:
     loss_ratio: float | None = None
     """Random loss: no rate by itself, but it bounds what TCP reaches."""
     meter: Meter = "wire"
+    rate_after_loss_bps: float | None = None
+    """What is left for all hops with this ceiling together once one of two is lost: shown, and
+    never the limit now."""
 
 
 # ---------------------------------------------------------------------------------------------
@@ -176,6 +182,8 @@ class Point:
 
     name: str
     passes: Passes
+    keeps_state: bool = field(default=False, kw_only=True)
+    """Drops packets of flows whose first packet passed elsewhere (a stateful firewall alone)."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +192,14 @@ class Place(Point):
 
     prefixes: tuple[Prefix, ...] = ()
     region: str = ""
+
+
+@dataclass(frozen=True)
+class Onward:
+    """The hops and limits of a link for packets that go on to another place."""
+
+    passes: Passes
+    limits: Mapping[Direction, PacketLimit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -199,11 +215,20 @@ class Link:
     limits: Mapping[Direction, PacketLimit] = field(default_factory=dict)
     usable_if: Mapping[Direction, tuple[str, ...]] = field(default_factory=dict)
     """States that must not be down for the sending end to route over the link."""
+    joins_gateways: bool = False
+    """Both ends belong to gateways: what arrives at either goes on forward, into its VNet."""
+    reaches_hosts: bool = False
+    """Its delay counts to the hosts: packets that arrive over it pass no hop of the place."""
+    onward: Onward | None = None
+    """What differs for packets that go on from `b` to a place that shares its gateways."""
 
 
 class RouteKind(IntEnum):
-    """How a prefix was learnt: at equal prefixes the lower kind wins."""
+    """How a VNet learnt a prefix: at equal prefixes the platform takes the lower kind."""
 
+    USER = 0
+    PEERING = 1
+    EXPRESSROUTE = 2
     VPN = 3
 
 
@@ -216,7 +241,33 @@ class Offer:
     prefix: Prefix
     connection: str
     kind: RouteKind
-    how: Literal["static", "bgp"]
+    how: Literal["static", "bgp", "system", "user"]
+    via: tuple[str, ...] = ()
+    """Points that the way must pass, such as the device that announced the prefix."""
+    then: tuple[str, ...] = ()
+    """Further connections of the way, in transit."""
+    weight: int = 0
+    """Weight of an ExpressRoute connection: the higher wins."""
+    local_preference: int | None = None
+    """What a device of the customer is told to prefer: the higher wins. None: nothing is told."""
+    as_path_length: int = 0
+    """Autonomous systems on the way, prepended ones counted too; 0 for a static route."""
+
+    @property
+    def name(self) -> str:
+        """The way in words: its connections, and the device where that matters."""
+        over = " + ".join((self.connection, *self.then))
+        return f"{over} via {' and '.join(self.via)}" if self.via else over
+
+
+@dataclass(frozen=True)
+class GatewayTransit:
+    """A VNet that uses the gateways of a VNet that it is peered with."""
+
+    peering: str
+    """Connection of the links between the gateways and the VNet."""
+    hub: str
+    spoke: str
 
 
 # ---------------------------------------------------------------------------------------------
@@ -255,6 +306,10 @@ class VpnDevice:
     behind_nat: bool
     announces: tuple[Prefix, ...]
     """What it announces by BGP, or what is configured at the gateway as the site's prefixes."""
+    prepends_count: int = 0
+    """Own AS numbers that it adds in front of the AS path."""
+    local_preference: Mapping[str, int] = field(default_factory=dict)
+    """What it prefers, by connection; the default of the catalogue for the others."""
 
 
 @dataclass(frozen=True)
@@ -274,6 +329,52 @@ class GatewayInstance:
 
 
 @dataclass(frozen=True)
+class P2sGateway:
+    """What a VPN gateway offers to point-to-site clients."""
+
+    address_pools: tuple[Prefix, ...]
+    protocols: tuple[str, ...]
+    radius_at: str
+    """Site or VNet of the RADIUS server; empty if there is none, or where does not matter."""
+    auth_s: float
+
+
+CLIENT_HOPS: Final = -1
+"""In the link of a group of clients: stands for the hops of each client."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """A point-to-site client that a gateway admits: a row of its group."""
+
+    name: str
+    instance: str
+    hops: Mapping[Direction, tuple[int, ...]]
+    """Its own hops between its host and the instance."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Clients of a group that a gateway refuses, and why."""
+
+    clients: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class ClientGroup:
+    """A group of point-to-site clients: those that get in, from when on, and those refused."""
+
+    name: str
+    gateway: str
+    protocol: str
+    clients: tuple[Client, ...]
+    refused: tuple[Refusal, ...]
+    ready_s: float
+    """When they are connected and their traffic may start."""
+
+
+@dataclass(frozen=True)
 class TunnelNote:
     """A tunnel as `explain` and later stages show it."""
 
@@ -287,6 +388,75 @@ class TunnelNote:
     integrity: str
     behind_nat: bool
     path_mtu_bytes: int
+
+
+@dataclass(frozen=True)
+class CustomerEdge:
+    """A device of a site as a router: what it announces and prefers."""
+
+    name: str
+    """Name of its point, for example `lyon.ce1`."""
+    site: str
+    announces: tuple[Prefix, ...]
+    prepends_count: int
+    local_preference: Mapping[str, int]
+    """By connection; the default of the catalogue for the others."""
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where a site lies."""
+
+    near: str | None
+    """Region near the site, else its coordinates hold."""
+    latitude_deg: float
+    longitude_deg: float
+
+
+@dataclass(frozen=True)
+class ExpressRouteGateway:
+    """An ExpressRoute gateway: what packets from on-premises pass in it."""
+
+    name: str
+    vnet: str
+    passes: tuple[Pass, ...]
+    limit: PacketLimit
+
+
+@dataclass(frozen=True)
+class PortPair:
+    """A pair of ExpressRoute Direct ports: the hops of each, by name of the link."""
+
+    peering_location: str
+    bandwidth_bps: float
+    hops: Mapping[str, Mapping[Direction, int]]
+
+
+@dataclass(frozen=True)
+class CircuitEnd:
+    """One of the two links of a circuit, from a device or network of a site to the platform."""
+
+    link: str
+    """`primary` or `secondary`."""
+    site: str
+    edge: CustomerEdge | None
+    """The device that ends the link; None where the provider's network does for the whole site."""
+    hops: Mapping[Direction, tuple[int, ...]]
+    announces: tuple[Prefix, ...]
+    as_path_length: int
+    """Autonomous systems between the site and the platform, that of the site included."""
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """An ExpressRoute circuit for the connections that use it."""
+
+    name: str
+    peering_location: str
+    is_direct: bool
+    bandwidth_bps: float
+    ends: tuple[CircuitEnd, ...]
+    fastpath_ips: Ceiling
 
 
 class InternetWay(NamedTuple):
@@ -311,6 +481,7 @@ class Draft:
         self.points: dict[str, Point] = {}
         self.links: list[Link] = []
         self.offers: list[Offer] = []
+        self.gateway_transits: list[GatewayTransit] = []
         self.tunnels: list[TunnelNote] = []
         self.ceilings: dict[int, tuple[Ceiling, ...]] = {}
         self.delay_s: dict[int, float] = {}
@@ -320,6 +491,19 @@ class Draft:
         """By site, then by the device's name in the scenario."""
         self.instances: dict[str, tuple[GatewayInstance, ...]] = {}
         """By gateway: the instances that end tunnels."""
+        self.p2s: dict[str, P2sGateway] = {}
+        """By gateway: what it offers to point-to-site clients."""
+        self.clients: dict[str, ClientGroup] = {}
+        """Groups of point-to-site clients by name."""
+        self.warnings: list[str] = []
+        """What a component accepts and should still be known."""
+        self.edges: dict[str, dict[str, CustomerEdge]] = {}
+        """All devices of a site as routers, by site and name."""
+        self.spots: dict[str, Spot] = {}
+        """Where each site lies."""
+        self.expressroute_gateways: dict[str, ExpressRouteGateway] = {}
+        self.port_pairs: dict[str, PortPair] = {}
+        self.circuits: dict[str, Circuit] = {}
         self.internet: Callable[[AccessLine, Place], InternetWay] = _no_internet
         """How to reach a region from an access line; the component `path` provides it."""
         self.measured_paths: dict[tuple[str, str, str | None], Any] = {}

@@ -301,7 +301,8 @@ class PlanBuilder:
         service = max(1 / packets_per_s, per_packet_s + per_byte_s * bytes), with
         per_byte_s = 8 / rate_bps where only a rate is given. `buffer_bytes` limits the queue with
         the packet in service; `buffer_s` limits the wait; `policer_burst_s` drops what a token
-        bucket of that depth (at the rate) does not hold and delays nothing.
+        bucket of that depth (at the rate) does not hold and delays nothing; a packet passes while
+        the debt is at most the depth, so up to one packet more than the depth gets through.
         """
         if per_byte_s is None:
             per_byte_s = 0.0 if rate_bps is None else BITS_PER_BYTE / rate_bps

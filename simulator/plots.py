@@ -26,6 +26,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from kernels import layout
+from simulator import faults
 from simulator.base.units import (
     DURATION,
     RATE,
@@ -33,7 +34,6 @@ from simulator.base.units import (
     format_quantity,
     format_ratio,
 )
-from simulator.faults import FAULTS
 from simulator.metrics.events import merged
 
 if TYPE_CHECKING:
@@ -98,8 +98,6 @@ STYLE: Final[dict[RcKeyType, Any]] = {
     "savefig.dpi": 150.0,
 }
 
-REPAIR: Final = "repair"
-"""Kind of the event that ends a fault, which it names as its cause."""
 DrawStyle = Literal["default", "steps-mid"]
 
 
@@ -158,13 +156,13 @@ def latency(
     ax
         Where to draw; by default a figure of its own.
     """
-    lines = _lines(timeline, f"latency_s_{percentile}", by=lambda line: line.highest)
+    lines = lines_of(timeline, f"latency_s_{percentile}", by=lambda line: line.highest)
     with style():
         ax = _over_time(ax, timeline, events)
-        scale, unit = _prefix(max((line.highest for line in lines), default=0.0), "s")
+        scale, unit = prefix(max((line.highest for line in lines), default=0.0), "s")
         _draw(ax, lines, scale)
         ax.set_ylabel(f"One-way latency, {percentile} of each time bin ({unit})")
-        _title(ax, _latency_message(lines, percentile, timeline), over_numbers=True)
+        title(ax, _latency_message(lines, percentile, timeline), over_numbers=True)
     return ax
 
 
@@ -172,11 +170,11 @@ def throughput(
     timeline: pd.DataFrame, events: pd.DataFrame | None = None, *, ax: Axes | None = None
 ) -> Axes:
     """Draw for each stream and direction the rate that was delivered (line) and offered (dots)."""
-    lines = _lines(timeline, "throughput_bps", by=lambda line: line.mean)
-    offered = {line.name: line for line in _lines(timeline, "offered_bps", by=lambda line: 0.0)}
+    lines = lines_of(timeline, "throughput_bps", by=lambda line: line.mean)
+    offered = {line.name: line for line in lines_of(timeline, "offered_bps", by=lambda line: 0.0)}
     with style():
         ax = _over_time(ax, timeline, events)
-        scale, unit = _prefix(max((o.highest for o in offered.values()), default=0.0), "bit/s")
+        scale, unit = prefix(max((o.highest for o in offered.values()), default=0.0), "bit/s")
         for line in lines:
             wanted = offered[line.name]
             ax.step(
@@ -189,7 +187,7 @@ def throughput(
             )
         _draw(ax, lines, scale, drawstyle="steps-mid")
         ax.set_ylabel(f"Delivered (line) and offered (dots), {unit}")
-        _title(ax, _throughput_message(timeline), over_numbers=True)
+        title(ax, _throughput_message(timeline), over_numbers=True)
     return ax
 
 
@@ -221,7 +219,7 @@ class Line:
         return float(self.counted.mean()) if self.counted.size else 0.0
 
 
-def _lines(timeline: pd.DataFrame, column: str, by: Callable[[Line], float]) -> list[Line]:
+def lines_of(timeline: pd.DataFrame, column: str, by: Callable[[Line], float]) -> list[Line]:
     """Take a line for each stream and direction that carries payload, the largest first."""
     lines = []
     for (stream, direction), frame in timeline.groupby(["stream", "direction"], sort=False):
@@ -274,10 +272,10 @@ def _draw(ax: Axes, lines: Sequence[Line], scale: float, drawstyle: DrawStyle = 
     high = ax.get_ylim()[1]
     places = _spread([end / high for end, _ in ends], ROW)
     for place, (_, line) in zip(places, ends, strict=True):
-        _note(ax, 1.012, place, line.name, line.colour, va="center")
+        note(ax, 1.012, place, line.name, line.colour, va="center")
     rest = sum(line.colour == OTHERS for line in lines)
     if rest:
-        _note(ax, 1.012, min([0.0, *(p - ROW for p in places)]), f"{rest} others", FAINT)
+        note(ax, 1.012, min([0.0, *(p - ROW for p in places)]), f"{rest} others", FAINT)
 
 
 def _spread(places: Sequence[float], gap: float) -> list[float]:
@@ -293,7 +291,7 @@ def _spread(places: Sequence[float], gap: float) -> list[float]:
     return moved
 
 
-def _note(ax: Axes, x: float, y: float, text: str, colour: str, **options: Any) -> None:
+def note(ax: Axes, x: float, y: float, text: str, colour: str, **options: Any) -> None:
     """Write small text at a place given as shares of the Axes, outside of them too."""
     ax.text(
         x, y, text, color=colour, fontsize=8.5, transform=ax.transAxes, clip_on=False, **options
@@ -312,7 +310,7 @@ def _over_time(ax: Axes | None, timeline: pd.DataFrame, events: pd.DataFrame | N
     if len(warm_up):
         warm_s = float((warm_up["time_s"] + warm_up["bin_s"]).max())
         ax.axvspan(0.0, warm_s, color=WARM_UP, linewidth=0)
-        _note(ax, 0.0, 1.01, "warm-up", FAINT, va="bottom")
+        note(ax, 0.0, 1.01, "warm-up", FAINT, va="bottom")
     for begin_s, stop_s in fault_periods(events, end_s):
         ax.axvspan(begin_s, stop_s, color=FAULT, linewidth=0)
     if len(events):
@@ -325,11 +323,11 @@ def fault_periods(events: pd.DataFrame, end_s: float) -> list[tuple[float, float
 
     A fault begins with an event of its kind and ends with the repair that names it as its cause.
     """
-    repairs = events[events["kind"] == REPAIR]
+    repairs = events[events["kind"].map(faults.ends)]
     end_of = dict(zip(repairs["cause_event_id"], repairs["time_s"], strict=True))
-    faults = events[events["kind"].isin(FAULTS.names())]
+    begun = events[events["kind"].map(faults.begins)]
     periods: list[tuple[float, float]] = []
-    for event_id, begin_s in zip(faults["event_id"], faults["time_s"], strict=True):
+    for event_id, begin_s in zip(begun["event_id"], begun["time_s"], strict=True):
         stop_s = end_of.get(event_id, end_s)
         if periods and begin_s <= periods[-1][1]:
             periods[-1] = (periods[-1][0], max(periods[-1][1], stop_s))
@@ -351,7 +349,7 @@ def _list_events(ax: Axes, events: pd.DataFrame, end_s: float) -> None:
             groups.append([n])
     for group in groups:
         label = f"{group[0] + 1}" + (f"\N{EN DASH}{group[-1] + 1}" if len(group) > 1 else "")
-        _note(ax, times_s[group[0]] / end_s, 1.01, label, FAINT, ha="center", va="bottom")
+        note(ax, times_s[group[0]] / end_s, 1.01, label, FAINT, ha="center", va="bottom")
     ax.annotate(
         "\n".join(_event_lines(events)),
         (0.0, 0.0),
@@ -392,7 +390,7 @@ def cdf(latency_cdf: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax = ax or new_axes()
         lowest_s = min((float(f["latency_s_low"].min()) for _, f in series), default=0.0)
         highest_s = max((float(f["latency_s_high"].max()) for _, f in series), default=0.0)
-        scale, unit = _prefix(highest_s, "s")
+        scale, unit = prefix(highest_s, "s")
         looks = _looks([name for name, _ in series])
         for name, frame in reversed(series):
             colour, dashes = looks.get(name, (OTHERS, "-"))
@@ -411,7 +409,7 @@ def cdf(latency_cdf: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             _key(ax, "99 % of the packets within")
         ax.set_xlabel(f"One-way latency after warm-up ({unit})")
         ax.set_ylabel("Share of the packets that take no longer")
-        _title(ax, _cdf_message(series))
+        title(ax, _cdf_message(series))
     return ax
 
 
@@ -478,7 +476,7 @@ def utilisation(hops: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
                 color="white" if is_inside else INK,
             )
         ax.set_xlabel("Share of the time after warm-up in which the hop served a packet (%)")
-        _title(ax, _utilisation_message(names, ratio, len(servers)))
+        title(ax, _utilisation_message(names, ratio, len(servers)))
     return ax
 
 
@@ -496,7 +494,7 @@ def _hop_note(row: dict[Any, Any]) -> str:
 # ---- messages --------------------------------------------------------------------------------
 
 
-def _title(ax: Axes, message: str, *, over_numbers: bool = False) -> None:
+def title(ax: Axes, message: str, *, over_numbers: bool = False) -> None:
     lines = textwrap.wrap(message, LINE_CHARACTERS)
     pad = 18.0 if over_numbers else 8.0
     ax.set_title("\n".join(lines), loc="left", color=INK, fontsize=10.5, pad=pad)
@@ -569,7 +567,7 @@ def _utilisation_message(names: Sequence[str], ratio: npt.NDArray[np.float64], s
     return message + (f" (the first {len(names)} of {servers})" if servers > len(names) else "")
 
 
-def _prefix(highest: float, unit: str) -> tuple[float, str]:
+def prefix(highest: float, unit: str) -> tuple[float, str]:
     """Choose the SI prefix of an axis: the factor to multiply by, and the unit with its prefix."""
     for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m")):
         if highest >= factor and (unit != "s" or factor <= 1.0):

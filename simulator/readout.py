@@ -59,6 +59,7 @@ def run_text(
         *_binding(explanation),
         *_hops(result.hops),
         *_events(result.events),
+        *_failovers(result.failovers),
         *_verdicts(result.targets, result.warnings),
         "",
         *_closing(summary["performance"], folder),
@@ -218,6 +219,40 @@ def event_text(event: Mapping[Any, Any], cause: Mapping[Any, Any] | None) -> str
         where = f" at {cause['subject']}" if cause["subject"] != event["subject"] else ""
         text += f", because of {str(cause['kind']).replace('-', ' ')}{where}{when}"
     return text
+
+
+def _failovers(failovers: pd.DataFrame) -> list[str]:
+    """Say for each fault when each stream had noticed it, gone another way and recovered."""
+    if failovers.empty:
+        return []
+    header = ("stream", "noticed", "by", "other way", "back", "outage", "degraded", "lost")
+    shown = failovers.head(STREAMS_MAX)
+    lines = []
+    for _, rows in shown.groupby(["fault", "started_s"], sort=False):
+        fault, started_s = str(rows["fault"].iloc[0]), float(rows["started_s"].iloc[0])
+        cells = [
+            (
+                cut(f"{row['stream']} {row['direction']}", NAME_WIDTH),
+                _seconds(row["detected_s"] - started_s),
+                row["detected_by_end"] or "-",
+                _seconds(row["rerouted_s"] - started_s),
+                _seconds(row["recovered_s"] - started_s),
+                _seconds(row["outage_s"]),
+                _seconds(row["degraded_s"]),
+                f"{row['packets_lost']:,}",
+            )
+            for row in rows.to_dict("records")
+        ]
+        lines += ["", cut(f"after {fault} at {started_s:.6g} s", WIDTH)]
+        lines += table(header, cells, right=(1, 3, 4, 5, 6, 7))
+    if len(failovers) > len(shown):
+        lines.append(f"... and {len(failovers) - len(shown)} more in the table of failovers")
+    return lines
+
+
+def _seconds(duration_s: float) -> str:
+    """Write durations of a column alike, a dash where there is none."""
+    return "-" if math.isnan(duration_s) else f"{duration_s:,.2f} s"
 
 
 def _verdicts(targets: Sequence[Judgement], warnings: Sequence[str]) -> list[str]:

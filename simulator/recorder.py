@@ -6,6 +6,7 @@ to the bin before and the percentiles of the open histograms; nothing here grows
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +19,29 @@ BIN_PROBABILITIES: Final = (0.5, 0.95, 0.99)
 """Percentiles that a closed time bin keeps."""
 FIRST_EVENT: Final = 1
 NO_CAUSE: Final = 0
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What an event means for failover: one end noticed that something is broken."""
+
+    timer: str
+    """The timer that ran out: a row of the catalogue, for example `connection.dpd.gateway`."""
+    end: str
+    """Who noticed: `gateway`, `device`, ..."""
+
+
+@dataclass(frozen=True)
+class Reroute:
+    """What an event means for failover: flows of one direction of a stream changed their way."""
+
+    direction: str
+    moved_count: int
+    """Flows that now take another way than the one they began with."""
+    returned_count: int
+    """Flows that are back on the way that they began with."""
+    reset_count: int
+    """Flows that a stateful device ends."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +58,8 @@ class Event:
     """The event that led to this one; 0 = none, it was scheduled."""
     detail: str
     """One clause for people."""
+    fact: Detection | Reroute | None = None
+    """What it means for failover, for metrics."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +100,8 @@ class RunLog:
     """Packets served by servers."""
     cpu_s: float
     """CPU time of `engine.run` without compilation."""
+    touched: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    """By event: the hops that were taken down or made worse because of it."""
 
 
 @dataclass
@@ -91,6 +119,7 @@ class Recorder:
     _busy: list[npt.NDArray[np.int64]] = field(default_factory=list)
     _latency: list[npt.NDArray[np.float64]] = field(default_factory=list)
     _events: list[Event] = field(default_factory=list)
+    _touched: dict[int, frozenset[int]] = field(default_factory=dict)
 
     def event(
         self,
@@ -99,11 +128,16 @@ class Recorder:
         subject: str,
         cause_event_id: int = NO_CAUSE,
         detail: str = "",
+        fact: Detection | Reroute | None = None,
     ) -> int:
         """Append an event; returns its id, to be named as the cause of what follows."""
         event_id = len(self._events) + FIRST_EVENT
-        self._events.append(Event(event_id, time_ps, kind, subject, cause_event_id, detail))
+        self._events.append(Event(event_id, time_ps, kind, subject, cause_event_id, detail, fact))
         return event_id
+
+    def touch(self, hops: Iterable[int], cause_event_id: int) -> None:
+        """Note that hops changed because of an event."""
+        self._touched[cause_event_id] = self._touched.get(cause_event_id, frozenset()).union(hops)
 
     def close_bin(
         self,
@@ -177,6 +211,7 @@ class Recorder:
             events=tuple(self._events),
             packet_hops=packet_hops,
             cpu_s=cpu_s,
+            touched=dict(self._touched),
         )
 
 

@@ -210,7 +210,7 @@ class Result:
         self.warnings = warnings
         """What the planner wants the reader to know."""
         self.plot = Plots(self)
-        """Figures: `.latency()`, `.throughput()`, `.cdf()`, `.utilisation()`."""
+        """Figures: `.latency()`, `.throughput()`, `.cdf()`, `.utilisation()`, `.failover()`."""
 
     # ---- tables ----------------------------------------------------------------------------
 
@@ -251,6 +251,11 @@ class Result:
         return self.table("events")
 
     @property
+    def failovers(self) -> pd.DataFrame:
+        """One row for each fault and each stream and direction that it affected."""
+        return self.table("failovers")
+
+    @property
     def summary(self) -> pd.DataFrame:
         """The headline columns of `streams`."""
         return self.streams[[*KEYS, *HEADLINES]]
@@ -275,6 +280,7 @@ class Result:
             "streams": [_stream_row(row) for row in records(self.streams)],
             "hops": [_hop_row(row) for row in records(self.hops)],
             "events": records(self.events),
+            "failovers": records(self.failovers),
             "targets": [asdict(judgement) for judgement in self.targets],
             "warnings": list(self.warnings),
             "performance": self._performance,
@@ -386,14 +392,24 @@ class Plots:
 
         return plots.utilisation(self._result.hops, **options)
 
+    def failover(self) -> Axes:
+        """What the faults did to traffic, sessions and routes; see `simulator.failover_plot`."""
+        from simulator import failover_plot
+
+        found = self._result
+        return failover_plot.failover(found.timeline, found.events, found.failovers)
+
     def all(self) -> dict[str, Axes]:
-        """Every figure that a run folder holds, by name."""
-        return {
+        """Every figure that a run folder holds, by name: that of failovers if a fault struck."""
+        figures = {
             "latency": self.latency(),
             "throughput": self.throughput(),
             "latency-cdf": self.cdf(),
             "utilisation": self.utilisation(),
         }
+        if not self._result.failovers.empty:
+            figures["failover"] = self.failover()
+        return figures
 
 
 def _check_accounting(plan: Plan, log: RunLog, about: About) -> None:
@@ -405,7 +421,15 @@ def _check_accounting(plan: Plan, log: RunLog, about: About) -> None:
         )
 
 
-_FROM_TABLES = {"streams", "hops", "events", "targets", "warnings", "performance"}
+_FROM_TABLES = {
+    "streams",
+    "hops",
+    "events",
+    "failovers",
+    "targets",
+    "warnings",
+    "performance",
+}
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -22,6 +22,9 @@ FAILED: Final = "failed"
 TAKEN_OVER: Final = "taken-over"
 """A gateway instance whose standby works in its place, SAs rebuilt where the gateway may."""
 
+REPAIR: Final = "repair"
+"""Kind of the event that ends a fault, which it names as its cause."""
+
 WORKING: Final = frozenset({UP, TAKEN_OVER})
 
 
@@ -67,7 +70,7 @@ def strike(
     if math.isinf(end_s):
         return
     yield world.wait(end_s - at_s)
-    repair_id = world.event("repair", subject, event_id, f"end of {kind}")
+    repair_id = world.event(REPAIR, subject, event_id, f"end of {kind}")
     world.state[count] = int(world.state[count]) - 1
     if world.state[count] == 0:
         world.link_up(hops, repair_id)

@@ -24,7 +24,7 @@ OPTIONAL_INTEGERS: Final = {
     "fast_recovery_count",
     "rto_count",
 }
-ALWAYS_KNOWN: Final = {"time_s", "outage_s_max"}
+ALWAYS_KNOWN: Final = {"time_s", "outage_s_max", "started_s", "outage_s", "degraded_s"}
 
 
 def summary_schema() -> dict[str, Any]:
@@ -50,6 +50,7 @@ def summary_schema() -> dict[str, Any]:
                 "streams": _array(_streams(), "One entry for each stream and direction."),
                 "hops": _array(_hops(), "One entry for each hop and direction."),
                 "events": _array(_events(), "What happened in the control plane, in order."),
+                "failovers": _array(_failovers(), "What each fault did to each stream."),
                 "targets": _array(_target(), "The scenario's targets and whether they were met."),
                 "warnings": _array({"type": "string"}, "What the reader should know."),
                 "performance": _performance(),
@@ -75,6 +76,10 @@ def _hops() -> dict[str, Any]:
 
 def _events() -> dict[str, Any]:
     return _object({column.name: _value(column) for column in metrics.columns("events")})
+
+
+def _failovers() -> dict[str, Any]:
+    return _object({column.name: _value(column) for column in metrics.columns("failovers")})
 
 
 def _target() -> dict[str, Any]:

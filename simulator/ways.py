@@ -10,10 +10,10 @@ a flow stays on its way, and if a way is lost only its own flows move.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.catalog import Catalog
-from simulator.draft import Draft, PacketLimit, Wrap
+from simulator.draft import CLIENT_HOPS, Client, Draft, PacketLimit, Wrap
 from simulator.plan import FORWARD, PLAIN, RETURN, Direction, PlanBuilder
 
 
@@ -30,6 +30,23 @@ class Way:
     """What it allows in packet size; None if nothing on it limits packets."""
     usable_if: tuple[str, ...]
     """States that must not be down for the sending end to use it."""
+    points: tuple[str, ...] = ()
+    """What it passes: devices, gateway instances."""
+    firewalls: tuple[str, ...] = ()
+    """Those of them that drop packets of flows whose first packet passed elsewhere."""
+
+    def of_client(self, client: Client, direction: Direction) -> Way:
+        """The way of one client: its own hops where its group has a gap."""
+        return self.filled(client.hops[direction])
+
+    def filled(self, hops: tuple[int, ...]) -> Way:
+        """The way with these hops in the gap of a group of clients."""
+        gap = self.hops.index(CLIENT_HOPS)
+        return replace(
+            self,
+            hops=(*self.hops[:gap], *hops, *self.hops[gap + 1 :]),
+            wraps=(*self.wraps[:gap], *[self.wraps[gap]] * len(hops), *self.wraps[gap + 1 :]),
+        )
 
 
 class StreamDraft:
@@ -54,11 +71,38 @@ class StreamDraft:
         self.horizon_s = horizon_s
         self.flow_ways: dict[Direction, list[tuple[Way, ...]]] = {FORWARD: [], RETURN: []}
         """The ways of each flow in order of its preference, by number of the flow."""
+        self.flow_names: dict[Direction, list[str]] = {FORWARD: [], RETURN: []}
+        """Its name by number; the same in both directions, empty for a part of many flows."""
         self.sources: dict[str, str] = {}
         """Where a value of the source comes from, for `explain`."""
+        self.client = ""
+        """Client of a group for which traffic adds itself; empty for a stream without clients."""
+        self.ready_s = 0.0
+        """When the sending end is connected."""
         self._draft = draft
         self._groups = groups
         self._routes: dict[tuple[Direction, str, bool], int] = {}
+
+    def of_client(
+        self, client: str, groups: Mapping[Direction, Sequence[Sequence[Way]]], ready_s: float
+    ) -> StreamDraft:
+        """The part of this stream that is one client's; its flows count among the stream's."""
+        part = StreamDraft(self.name, self.stream, groups, self._draft, self.horizon_s)
+        part.client, part.ready_s = client, ready_s
+        part.flow_ways, part.flow_names, part.sources = (
+            self.flow_ways,
+            self.flow_names,
+            self.sources,
+        )
+        return part
+
+    def label(self, flow: str) -> str:
+        """Name of a flow within the whole stream."""
+        return f"{self.client}.{flow}" if self.client else flow
+
+    def start_s(self, asked_s: float) -> float:
+        """When traffic that shall start at some time can start."""
+        return max(asked_s, self.ready_s)
 
     @property
     def builder(self) -> PlanBuilder:
@@ -85,11 +129,20 @@ class StreamDraft:
             return key(self.name, direction, flow, way.name, "5-tuple")
 
         ordered = [way for group in self._groups[direction] for way in sorted(group, key=score)]
-        return self._declare(direction, ordered, do_not_fragment)
+        return self._declare(direction, ordered, do_not_fragment, flow)
+
+    def named_flows(self, direction: Direction) -> dict[str, tuple[Way, ...]]:
+        """The ways of each flow that has a name, in order of its preference."""
+        pairs = zip(self.flow_names[direction], self.flow_ways[direction], strict=True)
+        return {name: ways for name, ways in pairs if name}
+
+    def equal_ways(self, direction: Direction) -> Sequence[Way]:
+        """The equal ways of the best group."""
+        return self._groups[direction][0]
 
     def equal_ways_count(self, direction: Direction) -> int:
         """How many equal ways the best group has."""
-        return len(self._groups[direction][0])
+        return len(self.equal_ways(direction))
 
     def spread_routes(self, direction: Direction, part: int, *, do_not_fragment: bool) -> list[int]:
         """As `routes`, for one of `equal_ways_count` equal parts of very many small flows.
@@ -100,12 +153,14 @@ class StreamDraft:
         for group in self._groups[direction]:
             turn = part % len(group)
             ordered += [*group[turn:], *group[:turn]]
-        return self._declare(direction, ordered, do_not_fragment)
+        flow = self.label(str(part)) if self.client else ""
+        return self._declare(direction, ordered, do_not_fragment, flow)
 
     def _declare(
-        self, direction: Direction, ordered: list[Way], do_not_fragment: bool
+        self, direction: Direction, ordered: list[Way], do_not_fragment: bool, flow: str = ""
     ) -> list[int]:
         self.flow_ways[direction].append(tuple(ordered))
+        self.flow_names[direction].append(flow)
         return [self._route(direction, way, do_not_fragment) for way in ordered]
 
     def _route(self, direction: Direction, way: Way, do_not_fragment: bool) -> int:

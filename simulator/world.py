@@ -20,7 +20,7 @@ from simulator.base.errors import PlanError
 from simulator.base.units import BITS_PER_BYTE
 from simulator.dataplane import DataPlane
 from simulator.plan import PS_PER_S, Direction, Plan, threshold, to_ps, unit
-from simulator.recorder import NO_CAUSE
+from simulator.recorder import NO_CAUSE, Detection, Reroute
 
 
 class Signal:
@@ -154,10 +154,15 @@ class World:
     # ---- events ----------------------------------------------------------------------------
 
     def event(
-        self, kind: str, subject: str, cause_event_id: int = NO_CAUSE, detail: str = ""
+        self,
+        kind: str,
+        subject: str,
+        cause_event_id: int = NO_CAUSE,
+        detail: str = "",
+        fact: Detection | Reroute | None = None,
     ) -> int:
         """Write down that something happened now; returns its id for what it causes."""
-        return self._data.recorder.event(self.now_ps, kind, subject, cause_event_id, detail)
+        return self._data.recorder.event(self.now_ps, kind, subject, cause_event_id, detail, fact)
 
     # ---- verbs -----------------------------------------------------------------------------
 
@@ -171,6 +176,8 @@ class World:
     def link_down(self, hops: Iterable[int], cause_event_id: int = NO_CAUSE) -> None:
         """Take hops down; what is queued is lost. Down for two reasons needs two ups."""
         self._catch_up()
+        hops = tuple(hops)
+        self._data.recorder.touch(hops, cause_event_id)
         for h in hops:
             self._down_causes[h].append(cause_event_id)
             if len(self._down_causes[h]) == 1:
@@ -198,10 +205,16 @@ class World:
         return min((c for h in hops for c in self._down_causes[h]), default=NO_CAUSE)
 
     def set_capacity(
-        self, h: int, *, rate_bps: float | None = None, packets_per_s: float | None = None
+        self,
+        h: int,
+        *,
+        rate_bps: float | None = None,
+        packets_per_s: float | None = None,
+        cause_event_id: int = NO_CAUSE,
     ) -> None:
         """Change the rate of a server; the packet in service keeps its old one."""
         self._catch_up()
+        self._data.recorder.touch((h,), cause_event_id)
         per_byte = None
         if rate_bps is not None:
             per_byte = round(BITS_PER_BYTE / rate_bps * PS_PER_S * (1 << layout.PER_BYTE_SHIFT))
@@ -209,10 +222,16 @@ class World:
         self._data.set_service(h, per_byte=per_byte, min_service_ps=min_service_ps)
 
     def set_path(
-        self, h: int, *, delay_s: float | None = None, loss_ratio: float | None = None
+        self,
+        h: int,
+        *,
+        delay_s: float | None = None,
+        loss_ratio: float | None = None,
+        cause_event_id: int = NO_CAUSE,
     ) -> None:
         """Change the delay or the random loss of a path; nobody overtakes on it from now on."""
         self._catch_up()
+        self._data.recorder.touch((h,), cause_event_id)
         self._data.set_path(
             h,
             delay_ps=None if delay_s is None else to_ps(delay_s),

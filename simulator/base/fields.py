@@ -446,7 +446,11 @@ PacketSize: TypeAlias = Annotated[str | float, _PacketSizeField()]
 class TrafficSchema(Schema):
     """One stream: two ends, and the stretch of time in which it sends."""
 
-    from_: Name = Field(alias="from", description="site or VNet that sends (forward direction)")
+    from_: Name = Field(
+        alias="from",
+        description="site or VNet that sends (forward direction), or a group of clients: then "
+        "rates, calls and flows are those of each client",
+    )
     to: Name = Field(description="VNet or site at the other end")
     start: Duration = defaulted("0 s", "time of the first packets")
     stop: Duration | None = Field(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import TypeVar
 
 from simulator.base.errors import CatalogError, did_you_mean, quote
+from simulator.base.units import format_rate
 from simulator.catalog.tables import Row, Table, read_table
 from simulator.catalog.values import (
     Application,
@@ -17,10 +18,16 @@ from simulator.catalog.values import (
     Default,
     Device,
     EspSuite,
+    ExpressRouteCircuit,
+    ExpressRouteGatewaySku,
+    ExpressRouteParameter,
+    ExpressRoutePort,
     GatewayLatency,
     Limit,
     Origin,
+    P2sProtocol,
     PacketMix,
+    PeeringLocation,
     Region,
     Rtt,
     Sourced,
@@ -171,6 +178,83 @@ class Catalog:
         row = by_integrity[integrity]
         return _value(EspSuite, row, "esp-suites", f"{encryption}/{integrity}")
 
+    # --- ExpressRoute ---------------------------------------------------------------------------
+
+    def expressroute_gateway_sku(
+        self, name: str, scale_units: int | None = None
+    ) -> ExpressRouteGatewaySku:
+        """Look up an ExpressRoute gateway SKU, a scalable one with its number of scale units.
+
+        What each scale unit adds is summed over the units. Where the provider's sample of a size
+        has other packets per second than this sum, the value is a `conflict` and says so.
+
+        Raises
+        ------
+        CatalogError
+            If the era has no such SKU, or not with these scale units.
+        """
+        rows = self._rows("expressroute-gateway-skus", name, "ExpressRoute gateway SKU")
+        scaled = [row for row in rows if row.flag("per_scale_unit")]
+        if not scaled:
+            if scale_units is not None:
+                raise CatalogError(
+                    f"ExpressRoute gateway SKU '{name}': has no scale units; leave them out"
+                )
+            given = {"scale_units": None}
+            return _value(ExpressRouteGatewaySku, rows[0], "expressroute-gateway-skus", name, given)
+        last = max(row.count("scale_units_max") for row in scaled)
+        if scale_units is None or not 1 <= scale_units <= last:
+            raise CatalogError(
+                f"ExpressRoute gateway SKU '{name}', scale units {scale_units}: must be 1 to {last}"
+                "; write for example scale_units: 2"
+            )
+        return _scaled(rows, scaled, name, scale_units)
+
+    def expressroute_circuit(
+        self, bandwidth_bps: float, *, is_direct: bool = False
+    ) -> ExpressRouteCircuit:
+        """Look up a size of circuits by its bandwidth.
+
+        Raises
+        ------
+        CatalogError
+            If circuits of this bandwidth are not sold.
+        """
+        rows = self.table("expressroute-circuits").rows
+        sold = [row for row in rows if is_direct or row["name"] == "provider circuit"]
+        for row in sold:
+            if row["bandwidth_bps"] == bandwidth_bps:
+                key = f"{row['name']} {format_rate(bandwidth_bps)}"
+                return _value(ExpressRouteCircuit, row, "expressroute-circuits", key)
+        raise _not_sold("circuit", bandwidth_bps, sold)
+
+    def expressroute_port(self, bandwidth_bps: float) -> ExpressRoutePort:
+        """Look up a pair of ExpressRoute Direct ports by the rate of one port.
+
+        Raises
+        ------
+        CatalogError
+            If there is no such port.
+        """
+        rows = self.table("expressroute-ports").rows
+        for row in rows:
+            if row["bandwidth_bps"] == bandwidth_bps:
+                return _value(ExpressRoutePort, row, "expressroute-ports", row.text("name"))
+        raise _not_sold("ExpressRoute Direct port", bandwidth_bps, rows)
+
+    def expressroute_parameter(self, name: str) -> ExpressRouteParameter:
+        """Look up a stated property of ExpressRoute, for example `FastPath IPs, Direct 10G`."""
+        table = "expressroute-parameters"
+        return self._single(ExpressRouteParameter, table, name, "ExpressRoute parameter")
+
+    def mtu_bytes(self, name: str) -> int:
+        """Look up a packet size of the table `mtu` by its name."""
+        return self._rows("mtu", name)[0].count("size_bytes")
+
+    def peering_location(self, name: str) -> PeeringLocation:
+        """Look up a peering location by name."""
+        return self._single(PeeringLocation, "peering-locations", name, "peering location")
+
     # --- places and distances --------------------------------------------------------------------
 
     def region(self, name: str) -> Region:
@@ -204,7 +288,34 @@ class Catalog:
         place = f"{latitude_deg:g}, {longitude_deg:g}"
         return self._rtt_by_distance(place, (latitude_deg, longitude_deg), self.region(to_region))
 
-    def _rtt_by_distance(self, place: str, at: tuple[float, float], to: Region) -> Rtt:
+    def rtt_to_location_s(self, latitude_deg: float, longitude_deg: float, location: str) -> Rtt:
+        """Estimate the round-trip time between a place on earth and a peering location."""
+        place = f"{latitude_deg:g}, {longitude_deg:g}"
+        at = (latitude_deg, longitude_deg)
+        return self._rtt_by_distance(place, at, self.peering_location(location))
+
+    def rtt_from_location_s(self, location: str, to_region: str) -> Rtt:
+        """Look up the median round-trip time between a peering location and a region.
+
+        Through each region of the location's own metro: the short way there by distance, then the
+        matrix; the least of them. A location without such a region is estimated by distance alone.
+        """
+        near = self.peering_location(location)
+        region = self.region(to_region)
+        place = (near.latitude_deg, near.longitude_deg)
+        if not near.local_regions or region.name in near.local_regions:
+            return self._rtt_by_distance(location, place, region)
+        found = []
+        for local in near.local_regions:
+            there = self._rtt_by_distance(location, place, self.region(local))
+            beyond = self.rtt_s(local, to_region)
+            value_s = there.value_s + beyond.value_s
+            found.append(replace(beyond, from_place=location, value_s=value_s))
+        return min(found, key=lambda rtt: rtt.value_s)
+
+    def _rtt_by_distance(
+        self, place: str, at: tuple[float, float], to: Region | PeeringLocation
+    ) -> Rtt:
         distance_m = great_circle_m(
             at,
             (to.latitude_deg, to.longitude_deg),
@@ -246,6 +357,10 @@ class Catalog:
     def application(self, name: str) -> Application:
         """Look up an application by name."""
         return self._single(Application, "applications", name, "application")
+
+    def p2s_protocol(self, name: str) -> P2sProtocol:
+        """Look up a point-to-site protocol by name, for example `ikev2`."""
+        return self._single(P2sProtocol, "p2s-protocols", name, "point-to-site protocol")
 
     def codec(self, name: str) -> Codec:
         """Look up a voice codec by name, for example `G.711`."""
@@ -325,6 +440,40 @@ def _origin(row: Row, table: str, key: str) -> Origin:
         note=row.text("note"),
         estimated=row.texts("estimated") if "estimated" in row else (),
     )
+
+
+def _scaled(
+    rows: tuple[Row, ...], scaled: list[Row], name: str, scale_units: int
+) -> ExpressRouteGatewaySku:
+    """A scalable gateway: what each unit up to `scale_units` adds, summed."""
+    sums: dict[str, float] = {}
+    for row in scaled:
+        first, last = row.count("scale_units_min"), row.count("scale_units_max")
+        units = max(0, min(scale_units, last) - first + 1)
+        for column in ("bandwidth_bps", "packets_per_s", "connections_per_s"):
+            sums[column] = sums.get(column, 0.0) + units * row.number(column)
+        for column in ("max_vms", "max_flows"):
+            sums[column] = sums.get(column, 0) + units * row.count(column)
+        if first <= scale_units <= last:
+            own = row
+    given: dict[str, object] = {"scale_units": scale_units, **sums}
+    key = f"{name} with {scale_units} scale units"
+    found = _value(ExpressRouteGatewaySku, own, "expressroute-gateway-skus", key, given)
+    samples = [r for r in rows if r not in scaled and r["scale_units_min"] == scale_units]
+    for sample in samples:
+        if sample["packets_per_s"] != found.packets_per_s:
+            note = f"a sample of the provider says {sample['packets_per_s']:.0f} packets/s"
+            origin = replace(found.origin, status="conflict", note=f"{note}; {found.note}")
+            return replace(found, origin=origin)
+    return found
+
+
+def _not_sold(what: str, bandwidth_bps: float, rows: Iterable[Row]) -> CatalogError:
+    sizes = sorted({row.number("bandwidth_bps") for row in rows})
+    below = [size for size in sizes if size < bandwidth_bps][-1:]
+    above = [size for size in sizes if size > bandwidth_bps][:1]
+    nearest = " or ".join(format_rate(size) for size in [*below, *above])
+    return CatalogError(f"{what} of {format_rate(bandwidth_bps)}: is not sold; choose {nearest}")
 
 
 def _stands_in(found: TunnelPerformance, asked: str) -> TunnelPerformance:

@@ -105,6 +105,20 @@ class TunnelPerformance(Sourced):
 
 
 @dataclass(frozen=True, kw_only=True)
+class P2sProtocol(Sourced):
+    """A point-to-site protocol: round trips until traffic flows, and bytes added to a packet."""
+
+    name: str
+    protocol: str
+    transport: str
+    handshake_rtt: float
+    overhead_bytes: int
+    tcp_inside_tcp: bool
+    max_clients_column: str
+    """Field of `VpnGatewaySku` that limits its clients."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class GatewayLatency(Sourced):
     """Latency of one traversal of a gateway beside queueing: log-normal."""
 
@@ -144,6 +158,77 @@ class Region(Sourced):
     longitude_deg: float
     availability_zones: bool | None
     paired_region: str
+    egress_zone: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpressRouteGatewaySku(Sourced):
+    """An ExpressRoute gateway SKU in one era, with `scale_units` of a scalable one (else None).
+
+    None is a number that nobody published. `successor` is empty unless the SKU is retired.
+    """
+
+    name: str
+    scale_units: int | None
+    bandwidth_bps: float
+    packets_per_s: float
+    connections_per_s: float | None
+    max_vms: int | None
+    max_flows: int | None
+    max_routes_learned: int | None
+    max_routes_advertised: int | None
+    max_circuits: int | None
+    max_circuits_same_location: int | None
+    fastpath: bool
+    vpn_coexistence: bool
+    zone_redundant: bool
+    successor: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpressRouteCircuit(Sourced):
+    """A size of ExpressRoute circuits: bandwidth of each link and direction, and its tiers."""
+
+    name: str
+    tiers: tuple[str, ...]
+    bandwidth_bps: float
+    max_vnet_links: int
+    max_vnet_links_premium: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpressRoutePort(Sourced):
+    """A pair of ExpressRoute Direct ports: the rate of each, and what circuits may add up to."""
+
+    name: str
+    bandwidth_bps: float
+    subscribable_bps: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpressRouteParameter(Sourced):
+    """A stated property of ExpressRoute: `value` in `unit`, None where it is a text."""
+
+    category: str
+    name: str
+    value: float | None
+    unit: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeeringLocation(Sourced):
+    """Where circuits end; `metro_pair` is the second site of its metro, empty if it has none."""
+
+    name: str
+    cloud: str
+    city: str
+    country: str
+    geopolitical_region: str
+    local_regions: tuple[str, ...]
+    latitude_deg: float
+    longitude_deg: float
+    metro_pair: str
+    direct_available: bool
     egress_zone: int | None
 
 

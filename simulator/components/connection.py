@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from simulator.base import fields
 from simulator.base.fields import (
-    CatalogueName,
     Name,
     PacketBytes,
     PositiveDuration,
@@ -20,7 +19,7 @@ from simulator.base.fields import (
     Sequenced,
     catalogued,
 )
-from simulator.base.units import DURATION, SIZE
+from simulator.base.units import DURATION
 from simulator.catalog import Catalog, Device, EspSuite
 from simulator.draft import (
     DIRECTIONS,
@@ -37,60 +36,12 @@ from simulator.draft import (
     VpnDevice,
 )
 from simulator.ipsec.life import EndSpec, Retransmission, Tunnel, TunnelSpec, view
+from simulator.ipsec.policy import IkePolicy, IpsecPolicy
 from simulator.ipsec.rows import packet_limits, tunnel_servers, wraps
 from simulator.plan import FORWARD, RETURN, Direction
 
 if TYPE_CHECKING:
     from simulator.world import World
-
-
-class IkePolicy(fields.Schema):
-    """Cipher suite of the IKE SA (main mode)."""
-
-    encryption: Annotated[str, CatalogueName("ike-encryption")] = catalogued(
-        "connection.ike_policy.encryption", "encryption of the IKE SA"
-    )
-    integrity: Annotated[str, CatalogueName("ike-integrity")] = catalogued(
-        "connection.ike_policy.integrity", "integrity (or pseudo-random function) of the IKE SA"
-    )
-    dh_group: Annotated[str, CatalogueName("dh-groups")] = catalogued(
-        "connection.ike_policy.dh_group", "Diffie-Hellman group of the IKE SA"
-    )
-    lifetime: Annotated[
-        float, Quantity(DURATION, "60 s", "10 d", row="connection.ike_policy.lifetime")
-    ] = catalogued("connection.ike_policy.lifetime", "lifetime of the IKE SA")
-
-
-class IpsecPolicy(fields.Schema):
-    """Cipher suite and lifetimes of the IPsec SAs (quick mode)."""
-
-    encryption: Annotated[str, CatalogueName("ipsec-encryption")] = catalogued(
-        "connection.ipsec.encryption", "encryption of the packets; sets the tunnel's throughput"
-    )
-    integrity: Annotated[str, CatalogueName("ipsec-integrity")] = catalogued(
-        "connection.ipsec.integrity", "integrity of the packets; with GCM the same as encryption"
-    )
-    pfs_group: Annotated[str, CatalogueName("pfs-groups")] = catalogued(
-        "connection.ipsec.pfs_group", "Diffie-Hellman group of a rekey, None for none"
-    )
-    lifetime: Annotated[
-        float, Quantity(DURATION, "60 s", "10 d", row="connection.ipsec.lifetime")
-    ] = catalogued("connection.ipsec.lifetime", "lifetime of an IPsec SA by time")
-    lifetime_volume: Annotated[
-        float, Quantity(SIZE, "1 kB", "1000000 GB", row="connection.ipsec.lifetime_volume")
-    ] = catalogued("connection.ipsec.lifetime_volume", "lifetime of an IPsec SA by volume")
-
-    @model_validator(mode="after")
-    def _gcm_twice(self) -> IpsecPolicy:
-        gcm = self.encryption.startswith("GCM") or self.integrity.startswith("GCM")
-        if gcm and self.encryption != self.integrity:
-            name = self.encryption if self.encryption.startswith("GCM") else self.integrity
-            fields.refuse(
-                f"with GCM the integrity is the encryption's, not {self.encryption} beside "
-                f"{self.integrity}",
-                f"write encryption: {name}, integrity: {name}",
-            )
-        return self
 
 
 class DeviceDpd(fields.Schema):
@@ -175,6 +126,12 @@ Schema = IpsecConnection
 STAGE = Stage.CONNECTIONS
 
 
+def joins(connection: IpsecConnection, parts: Any) -> tuple[str, ...]:
+    """The site and the VNet of the gateway, if it exists."""
+    gateway = parts.gateways.get(connection.gateway)
+    return () if gateway is None else (connection.site, gateway.vnet)
+
+
 # ---------------------------------------------------------------------------------------------
 # In the plan
 # ---------------------------------------------------------------------------------------------
@@ -201,15 +158,32 @@ def _offer(
 ) -> None:
     """Static routing offers what is configured, BGP what each side announces."""
     site = draft.place(connection.site)
-    announced = [prefix for device in devices for prefix in device.announces]
-    of_site = dict.fromkeys(announced if connection.routing == "bgp" else site.prefixes)
-    for at, to, prefixes in (
-        (site.name, vnet, draft.place(vnet).prefixes),
-        (vnet, site.name, tuple(of_site)),
-    ):
-        draft.offers += [
-            Offer(at, to, prefix, name, RouteKind.VPN, connection.routing) for prefix in prefixes
-        ]
+    of_vnet = draft.place(vnet).prefixes
+    if connection.routing == "static":
+        for at, to, prefixes in ((site.name, vnet, of_vnet), (vnet, site.name, site.prefixes)):
+            draft.offers += [Offer(at, to, p, name, RouteKind.VPN, "static") for p in prefixes]
+        return
+    for device in devices:
+        heard = Offer(
+            site.name,
+            vnet,
+            of_vnet[0],
+            name,
+            RouteKind.VPN,
+            "bgp",
+            via=(device.name,) if len(devices) > 1 else (),
+            local_preference=device.local_preference.get(name),
+            as_path_length=1,
+        )
+        draft.offers += [replace(heard, prefix=prefix) for prefix in of_vnet]
+        told = replace(
+            heard,
+            at=vnet,
+            to=site.name,
+            local_preference=None,
+            as_path_length=1 + device.prepends_count,
+        )
+        draft.offers += [replace(told, prefix=prefix) for prefix in device.announces]
 
 
 @dataclass(frozen=True)
@@ -305,6 +279,7 @@ class _Tunnel:
             dpd_timeout_s=dpd.device.interval * dpd.device.retries,
             keepalive_s=dpd.device.interval,
             may_initiate=connection.initiator != "gateway",
+            timer="connection.dpd.device",
         )
         return TunnelSpec(
             name=self.name,

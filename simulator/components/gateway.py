@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from simulator.base import fields
 from simulator.base.fields import (
@@ -16,9 +16,13 @@ from simulator.base.fields import (
     CatalogueName,
     Name,
     PositiveDuration,
+    Prefix,
+    Quantity,
+    Sequenced,
     catalogued,
 )
 from simulator.base.quantiles import lognormal_table
+from simulator.base.units import DURATION
 from simulator.catalog import Default
 from simulator.draft import (
     DIRECTIONS,
@@ -27,12 +31,14 @@ from simulator.draft import (
     Draft,
     GatewayInstance,
     Link,
+    P2sGateway,
     Pass,
     Point,
     Stage,
     drawn,
 )
 from simulator.plan import FORWARD, RETURN, Direction
+from simulator.recorder import Detection
 from simulator.states import DOWN, FAILED, MOVING, TAKEN_OVER, UP, state_of, tell
 
 if TYPE_CHECKING:
@@ -62,6 +68,41 @@ class Limits(fields.Schema):
     )
 
 
+class P2sAuth(fields.Schema):
+    """How point-to-site clients prove who they are."""
+
+    kind: Literal["certificate", "radius"] = catalogued(
+        "gateway.p2s.auth.kind", "by certificate, or by a RADIUS server"
+    )
+    server: Name | None = Field(
+        default=None, description="site or VNet where the RADIUS server stands"
+    )
+    time: Annotated[float, Quantity(DURATION, "0 s", "30 s", row="gateway.p2s.auth.time")] = (
+        catalogued(
+            "gateway.p2s.auth.time",
+            "time to authenticate a client, beside the round trips of its protocol",
+        )
+    )
+
+    @model_validator(mode="after")
+    def _server_of_radius(self) -> P2sAuth:
+        if self.server is not None and self.kind != "radius":
+            fields.refuse("certificates need no server", "remove server, or write kind: radius")
+        return self
+
+
+class P2s(fields.Schema):
+    """What a gateway offers to point-to-site clients."""
+
+    address_pools: Sequenced[Prefix] = Field(
+        min_length=1, description="ranges from which clients get their addresses"
+    )
+    protocols: Sequenced[Annotated[str, CatalogueName("p2s-protocols")]] = Field(
+        min_length=1, description="protocols that clients may use"
+    )
+    auth: P2sAuth = Field(default_factory=P2sAuth, description="how clients prove who they are")
+
+
 class VpnGateway(fields.Schema):
     """A VPN gateway."""
 
@@ -86,6 +127,7 @@ class VpnGateway(fields.Schema):
         default_factory=GatewayBgp, description="BGP speaker, used by connections with routing: bgp"
     )
     limits: Limits = Field(default_factory=Limits, description="how published limits are read")
+    p2s: P2s | None = Field(default=None, description="point-to-site clients; none by default")
 
 
 Schema = VpnGateway
@@ -120,6 +162,13 @@ def plan_rows(name: str, gateway: VpnGateway, draft: Draft) -> None:
         own_hops[instance] = tuple(dict.fromkeys([*own, *inside.values()]))
         instances.append(_published(instance, name, gateway, draft))
     draft.instances[name] = tuple(instances)
+    if gateway.p2s is not None:
+        draft.p2s[name] = P2sGateway(
+            address_pools=gateway.p2s.address_pools,
+            protocols=gateway.p2s.protocols,
+            radius_at=gateway.p2s.auth.server or "",
+            auth_s=gateway.p2s.auth.time,
+        )
     default = draft.catalog.default
     spec = GatewaySpec(
         name=name,
@@ -273,7 +322,8 @@ class _ActiveActive:
 
     def _switch_over(self, vm: str) -> None:
         detail = "the platform's side uses the other instances"
-        event_id = self._world.event("switch-over", vm, self._causes[vm], detail)
+        fact = Detection(self._spec.switch_over.id, "gateway")
+        event_id = self._world.event("switch-over", vm, self._causes[vm], detail, fact)
         tell(self._world, _platform(vm), DOWN, event_id)
 
 

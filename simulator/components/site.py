@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from simulator.base import fields
 from simulator.base.fields import (
@@ -12,6 +12,7 @@ from simulator.base.fields import (
     AsNumber,
     CatalogueName,
     Delay,
+    FrozenDict,
     Name,
     Named,
     PositiveDuration,
@@ -21,46 +22,25 @@ from simulator.base.fields import (
     Sequenced,
     catalogued,
 )
+from simulator.base.location import Location
 from simulator.draft import (
     DIRECTIONS,
     SCENARIO,
     AccessLine,
     Ceiling,
     CeilingKind,
+    CustomerEdge,
     Draft,
     Link,
     Pass,
     Passes,
     Place,
     Point,
+    Spot,
     Stage,
     VpnDevice,
 )
 from simulator.plan import FORWARD, RETURN
-
-
-class Location(fields.Schema):
-    """Where a site lies: near a region of the platform, or at coordinates."""
-
-    near: Annotated[str, CatalogueName("regions")] | None = Field(
-        default=None, description="region whose latency to the others stands for this site's"
-    )
-    latitude: float | None = Field(
-        default=None, ge=-90, le=90, description="degrees north; with longitude, instead of near"
-    )
-    longitude: float | None = Field(
-        default=None, ge=-180, le=180, description="degrees east; with latitude, instead of near"
-    )
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Location:
-        by_region = self.near is not None
-        coordinates = (self.latitude is not None) + (self.longitude is not None)
-        if by_region and coordinates:
-            fields.refuse("give near or coordinates, not both", "remove near")
-        if not by_region and coordinates != 2:
-            fields.refuse("needs near, or latitude and longitude", "write near: France Central")
-        return self
 
 
 class Lan(fields.Schema):
@@ -104,6 +84,10 @@ class DeviceBgp(fields.Schema):
     prepend: int = Field(
         default=0, ge=0, le=16, description="own AS numbers added in front of the AS path"
     )
+    local_preference: Named[Annotated[int, Field(ge=0, le=4_294_967_295)]] = Field(
+        default_factory=lambda: FrozenDict[int](),
+        description="preference of the routes heard over a connection, by its name; higher wins",
+    )
 
 
 class Device(fields.Schema):
@@ -112,7 +96,11 @@ class Device(fields.Schema):
     model: Annotated[str, CatalogueName("devices")] = catalogued(
         "site.device.model", "class of device; says what it encrypts per second"
     )
-    public_ip: Address = Field(description="public address of the device, or of the NAT before it")
+    public_ip: Address | None = Field(
+        default=None,
+        description="public address of the device, or of the NAT before it; a device without one "
+        "builds no tunnels and may end ExpressRoute links",
+    )
     internet: Name | None = Field(
         default=None,
         description="provider that the device uses; may be left out if there is one",
@@ -120,6 +108,13 @@ class Device(fields.Schema):
     )
     behind_nat: bool = Field(
         default=False, description="behind NAT: ESP in UDP, and the gateway cannot initiate"
+    )
+    stateful: bool = Field(
+        default=False,
+        description="firewall that drops packets of flows whose first packet it did not see",
+    )
+    state_sync: bool = Field(
+        default=False, description="shares the state of flows with the other devices of the site"
     )
     bgp: DeviceBgp | None = Field(default=None, description="BGP speaker of the device")
 
@@ -135,9 +130,13 @@ class Site(fields.Schema):
         default=None, description="local network; without it the LAN adds neither delay nor limit"
     )
     internet: Named[Internet] = Field(
-        min_length=1, description="access lines by provider name; devices may share one"
+        default_factory=lambda: FrozenDict[Internet](),
+        description="access lines to the internet by provider name; devices may share one",
     )
-    devices: Named[Device] = Field(min_length=1, description="VPN devices by name")
+    devices: Named[Device] = Field(
+        default_factory=lambda: FrozenDict[Device](),
+        description="VPN devices and customer edges by name",
+    )
 
 
 Schema = Site
@@ -152,19 +151,39 @@ def plan_rows(name: str, site: Site, draft: Draft) -> None:
         provider: _line(name, site.location, provider, line, draft)
         for provider, line in site.internet.items()
     }
+    location = site.location
+    draft.spots[name] = Spot(location.near, location.latitude or 0.0, location.longitude or 0.0)
     draft.devices[name] = {}
+    draft.edges[name] = {}
     for device_name, device in site.devices.items():
         point = f"{name}.{device_name}"
-        draft.add_point(Point(point, {FORWARD: (), RETURN: ()}))
+        keeps_state = device.stateful and not device.state_sync
+        draft.add_point(Point(point, {FORWARD: (), RETURN: ()}, keeps_state=keeps_state))
         draft.add_link(Link(point, name, point, {FORWARD: (), RETURN: ()}))
+        edge = _edge(name, point, device, site)
+        draft.edges[name][device_name] = edge
+        if device.public_ip is None:
+            continue
         draft.devices[name][device_name] = VpnDevice(
             name=point,
             site=name,
             model=device.model,
             line=lines[device.internet or next(iter(lines))],
             behind_nat=device.behind_nat,
-            announces=(device.bgp and device.bgp.advertise) or site.address_space,
+            announces=edge.announces,
+            prepends_count=edge.prepends_count,
+            local_preference=edge.local_preference,
         )
+
+
+def _edge(name: str, point: str, device: Device, site: Site) -> CustomerEdge:
+    return CustomerEdge(
+        name=point,
+        site=name,
+        announces=(device.bgp and device.bgp.advertise) or site.address_space,
+        prepends_count=0 if device.bgp is None else device.bgp.prepend,
+        local_preference={} if device.bgp is None else device.bgp.local_preference,
+    )
 
 
 def _lan(name: str, lan: Lan | None, draft: Draft) -> Passes:

@@ -6,9 +6,20 @@ from types import ModuleType
 
 from simulator.base.registry import Registry
 from simulator.faults import instance_failure, internet_outage, tunnel_down
+from simulator.states import REPAIR
 
 #: Kind of fault -> its module, with `Schema` and how it strikes.
 FAULTS: Registry[ModuleType] = Registry("kind of fault")
 FAULTS.add("internet-outage", internet_outage)
 FAULTS.add("tunnel-down", tunnel_down)
 FAULTS.add("gateway-instance-failure", instance_failure)
+
+
+def begins(event_kind: str) -> bool:
+    """Whether an event of this kind is the beginning of a fault."""
+    return event_kind in FAULTS
+
+
+def ends(event_kind: str) -> bool:
+    """Whether an event of this kind ends the fault that it names as its cause."""
+    return event_kind == REPAIR

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.base.units import format_duration
 from simulator.catalog import Default
 from simulator.draft import drawn
+from simulator.recorder import Detection
 from simulator.states import DOWN, FAILED, TAKEN_OVER, UP, state_of, tell, works
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class EndSpec:
     keepalive_s: float
     """Longest time between two signs of life of the peer while all is well."""
     may_initiate: bool
+    timer: str = "connection.dpd.gateway"
+    """The row of the catalogue that its DPD timeout comes from."""
     host: str = ""
     """State of the thing that holds the SAs of this end: if it fails they are gone."""
 
@@ -119,9 +122,9 @@ class Tunnel:
         """Whether an end gets answers from the other."""
         return self.passes() and all(other.has_sa for other in self.ends if other is not end)
 
-    def event(self, kind: str, cause: int, detail: str) -> int:
+    def event(self, kind: str, cause: int, detail: str, fact: Detection | None = None) -> int:
         """Log an event of this tunnel."""
-        event_id: int = self.world.event(kind, self.spec.name, cause, detail)
+        event_id: int = self.world.event(kind, self.spec.name, cause, detail, fact)
         return event_id
 
     def establish(self, by: _End, cause: int) -> None:
@@ -187,7 +190,8 @@ class _End:
     def _timed_out(self) -> None:
         timeout = format_duration(self.spec.dpd_timeout_s)
         detail = f"{self.spec.name} heard nothing for {timeout}"
-        found = self.tunnel.event("dpd-timeout", self._cause, detail)
+        fact = Detection(self.spec.timer, self.spec.name)
+        found = self.tunnel.event("dpd-timeout", self._cause, detail, fact)
         self._lose(found)
         self._tell_view(DOWN, found)
         self._initiate(found)

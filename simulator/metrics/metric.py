@@ -12,7 +12,7 @@ from simulator.plan import Plan
 from simulator.recorder import RunLog
 
 TableName: TypeAlias = Literal[
-    "streams", "hops", "timeline", "hop_timeline", "latency_cdf", "events"
+    "streams", "hops", "timeline", "hop_timeline", "latency_cdf", "events", "failovers"
 ]
 Compute: TypeAlias = Callable[[Plan, RunLog], pd.DataFrame]
 

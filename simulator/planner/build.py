@@ -16,6 +16,8 @@ from simulator.components import COMPONENTS
 from simulator.draft import Draft
 from simulator.faults import FAULTS
 from simulator.plan import Plan, PlanBuilder
+from simulator.planner.asymmetry import asymmetries
+from simulator.planner.client_parts import parts, shown
 from simulator.planner.routing import Network, flow_tables, follow, stream_groups
 from simulator.scenario import Scenario
 from simulator.traffic import TRAFFIC
@@ -39,7 +41,8 @@ def build(scenario: Scenario, replicate: int = 0) -> Plan:
     """The plan of a scenario for one replicate.
 
     What later stages show is in `Plan.meta`: `ceilings` and median `delay_s` by hop, `decisions`
-    of the routing by places (at, to), `tunnels`, `streams` (a `StreamNote` each) and `warnings`.
+    of the routing by places (at, to) for each prefix of the latter, `tunnels`, `clients` by group,
+    `streams` (a `StreamNote` each), `asymmetric` pairs of ways and `warnings`.
 
     Raises
     ------
@@ -66,13 +69,21 @@ def build(scenario: Scenario, replicate: int = 0) -> Plan:
     tables = flow_tables(streams)
     if tables:
         builder.process("routing", partial(follow, tables=tables))
+    asymmetric = asymmetries(streams)
     builder.meta |= {
         "ceilings": draft.ceilings,
         "delay_s": draft.delay_s,
         "decisions": dict(network.decisions),
         "tunnels": tuple(draft.tunnels),
+        "clients": dict(draft.clients),
         "streams": {stream.name: StreamNote(stream.rtt_s, stream.sources) for stream in streams},
-        "warnings": tuple(map(str, scenario.warnings)),
+        "asymmetric": asymmetric,
+        "warnings": (
+            *map(str, scenario.warnings),
+            *draft.warnings,
+            *network.warnings,
+            *(pair.warning for pair in asymmetric),
+        ),
     }
     return builder.build()
 
@@ -106,8 +117,11 @@ def _add_stream(scenario: Scenario, name: str, draft: Draft, network: Network) -
     groups = stream_groups(network, name, traffic.from_, traffic.to)
     kind, module = _kind_of(traffic, TRAFFIC)
     index = draft.builder.stream(name, kind, traffic.from_, traffic.to)
-    stream = StreamDraft(name, index, groups, draft, scenario.run.horizon)
-    module.plan_rows(traffic, stream)
+    clients = draft.clients.get(traffic.from_)
+    as_one = groups if clients is None else shown(clients, groups)
+    stream = StreamDraft(name, index, as_one, draft, scenario.run.horizon)
+    for part in [stream] if clients is None else parts(stream, clients, groups):
+        module.plan_rows(traffic, part)
     if traffic.start > 0 or traffic.stop is not None:
         stop_s = math.inf if traffic.stop is None else traffic.stop
         process = partial(_note_times, name=name, start_s=traffic.start, stop_s=stop_s)

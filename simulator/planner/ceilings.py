@@ -99,9 +99,14 @@ class StreamCeilings:
         self.mean_bytes = float(np.average(means, weights=self.weights))
         self.largest_bytes = max(size for bundle in own for size in bundle.sizes_bytes)
         self._plan = plan
+        self._shown: dict[str, int] = {}
+        """The first route of each name: those of the clients of a group are alike."""
+        for bundle in own:
+            self._shown.setdefault(plan.routes[bundle.route_idx].name, bundle.route_idx)
         self._direction_idx = direction_idx
         self._loads = asked.loads
         self._flows_count = asked.flows_count
+        self._together = asked.together
         stream = plan.streams[plan.directions[direction_idx].stream_idx]
         self._note = plan.meta["streams"][stream.name]
         self._ceilings: Mapping[int, Sequence[Ceiling]] = plan.meta["ceilings"]
@@ -116,11 +121,11 @@ class StreamCeilings:
     def ways(self) -> Iterator[WayRow]:
         """The ways that the stream's flows start on."""
         total = sum(self.weights)
-        for route_idx in dict.fromkeys(bundle.route_idx for bundle in self.own):
-            pairs = zip(self.own, self.weights, strict=True)
-            weight = sum(w for bundle, w in pairs if bundle.route_idx == route_idx)
-            hops = tuple(self._hops(route_idx))
-            yield WayRow(self._plan.routes[route_idx].name, weight / total, hops)
+        weight = dict.fromkeys(self._shown, 0.0)
+        for bundle, own_weight in zip(self.own, self.weights, strict=True):
+            weight[self._plan.routes[bundle.route_idx].name] += own_weight
+        for name, route_idx in self._shown.items():
+            yield WayRow(name, weight[name] / total, tuple(self._hops(route_idx)))
 
     def _hops(self, route_idx: int) -> Iterator[HopRow]:
         route = self._plan.routes[route_idx]
@@ -137,7 +142,7 @@ class StreamCeilings:
 
     def rows(self) -> tuple[CeilingRow, ...]:
         """Every ceiling in order, the binding one marked."""
-        routes = [self._plan.routes[bundle.route_idx] for bundle in self.own]
+        routes = [self._plan.routes[route_idx] for route_idx in self._shown.values()]
         hops = list(dict.fromkeys(hop for route in routes for hop in reversed(route.hop_idx)))
         found = [
             (ceiling, hop)
@@ -149,6 +154,8 @@ class StreamCeilings:
         return _marked([*self._window_rows(), *dict.fromkeys(at_hops)])
 
     def _row(self, ceiling: Ceiling, hop: int) -> CeilingRow:
+        if ceiling.rate_after_loss_bps is not None:
+            return self._after_loss(ceiling, ceiling.rate_after_loss_bps, hop)
         if ceiling.rate_bps is not None:
             return self._rate(ceiling, ceiling.rate_bps, hop)
         if ceiling.packets_per_s is not None:
@@ -175,6 +182,24 @@ class StreamCeilings:
             headroom_ratio=1 - load_bps / limit_bps,
             stream_bps=limit_bps * factor,
             available_bps=max(0.0, limit_bps - load_bps + own_bps) * factor,
+        )
+
+    def _after_loss(self, ceiling: Ceiling, limit_bps: float, hop: int) -> CeilingRow:
+        """What one of two hops must pass alone: the load of both, and no limit as long as both are.
+
+        A negative headroom is what would be lost.
+        """
+        load = self._together[ceiling, self._plan.hops[hop].direction]
+        load_bps = load.metered_bps(ceiling.meter)
+        text = format_rate(load_bps)
+        if load.elastic_flows_count:
+            text += f" + {load.elastic_flows_count} TCP flows"
+        return CeilingRow(
+            ceiling=ceiling.label,
+            value=format_rate(limit_bps),
+            source=ceiling.source,
+            load=text,
+            headroom_ratio=1 - load_bps / limit_bps,
         )
 
     def _packets(self, ceiling: Ceiling, limit_pps: float, hop: int) -> CeilingRow:
@@ -303,7 +328,8 @@ def _numbers(row: np.void, rate_bps: float) -> str:
         if row["min_service_ps"] > 0:
             parts.append(f"at most {format_packet_rate(PS_PER_S / int(row['min_service_ps']))}")
         if row["max_wait_ps"] < layout.UNLIMITED:
-            parts.append(f"buffer {format_duration(int(row['max_wait_ps']) / PS_PER_S)}")
+            holds = "drops above a burst of" if row["is_policer"] else "buffer"
+            parts.append(f"{holds} {format_duration(int(row['max_wait_ps']) / PS_PER_S)}")
         parts.append(f"meters {'wire' if row['meter_shift'] else 'inner IP'} bytes")
     if row["delay_ps"] > 0 or row["kind"] == layout.PATH:
         parts.append(f"delay {format_duration(int(row['delay_ps']) / PS_PER_S)}")

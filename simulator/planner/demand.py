@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from simulator.base.units import BITS_PER_BYTE
 from simulator.draft import Ceiling
-from simulator.plan import PS_PER_S, Encapsulation, Meter, Plan
+from simulator.plan import PS_PER_S, Direction, Encapsulation, Meter, Plan
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,14 @@ class HopLoad:
         self.flows_count += bundle.flows_count
         self.elastic_flows_count += bundle.flows_count if bundle.is_elastic else 0
 
+    def join(self, other: HopLoad) -> None:
+        """Count the load of another hop, as if all of it passed this one."""
+        self.inner_bps += other.inner_bps
+        self.wire_bps += other.wire_bps
+        self.packets_per_s += other.packets_per_s
+        self.flows_count += other.flows_count
+        self.elastic_flows_count += other.elastic_flows_count
+
     def metered_bps(self, meter: Meter) -> float:
         """The rate of the bytes that a limit counts."""
         return self.wire_bps if meter == "wire" else self.inner_bps
@@ -102,6 +110,8 @@ class Demand:
     """By hop."""
     flows_count: Mapping[Ceiling, int]
     """By a limit of flows: those at all hops that carry it."""
+    together: Mapping[tuple[Ceiling, Direction], HopLoad]
+    """By a limit that holds after a loss: the load of all hops of a direction that carry it."""
 
 
 def demand(plan: Plan) -> Demand:
@@ -112,11 +122,14 @@ def demand(plan: Plan) -> Demand:
         by_direction[bundle.direction_idx].append(bundle)
     loads = hop_loads(plan, traffic)
     flows_count: dict[Ceiling, int] = defaultdict(int)
+    together: dict[tuple[Ceiling, Direction], HopLoad] = defaultdict(HopLoad)
     for hop, ceilings in plan.meta["ceilings"].items():
         for ceiling in ceilings:
             if ceiling.flows_count is not None:
                 flows_count[ceiling] += loads[hop].flows_count
-    return Demand(by_direction, loads, flows_count)
+            if ceiling.rate_after_loss_bps is not None:
+                together[ceiling, plan.hops[hop].direction].join(loads[hop])
+    return Demand(by_direction, loads, flows_count, together)
 
 
 def bundles(plan: Plan) -> list[Bundle]:

@@ -20,8 +20,8 @@ from simulator.ipsec.capacity import (
 from simulator.plan import FORWARD, Direction, Plan
 from simulator.planner.build import build
 from simulator.planner.ceilings import CeilingRow, StreamCeilings, WayRow
+from simulator.planner.decisions import Decision
 from simulator.planner.demand import Bundle, Demand, demand
-from simulator.planner.routing import Decision
 from simulator.scenario import Scenario
 
 
@@ -66,6 +66,7 @@ class Explanation:
     streams: tuple[StreamRow, ...]
     routing: tuple[Decision, ...]
     needed: tuple[NeededRow, ...]
+    warnings: tuple[str, ...] = ()
 
     def stream(self, name: str, direction: Direction = FORWARD) -> StreamRow:
         """One stream in one direction."""
@@ -81,6 +82,7 @@ class Explanation:
             "streams": _plain([asdict(stream) for stream in self.streams]),
             "routing": _plain([asdict(decision) for decision in self.routing]),
             "tunnels_needed": _plain([asdict(row) for row in self.needed]),
+            "warnings": list(self.warnings),
         }
 
     def text(self) -> str:
@@ -122,8 +124,9 @@ def explain_plan(plan: Plan, catalog: Catalog, *, target_bps: float | None = Non
             _stream_row(plan, d, StreamCeilings(plan, d, asked), tunnels, catalog)
             for d in sorted(asked.bundles)
         ),
-        routing=tuple(plan.meta["decisions"].values()),
+        routing=tuple(chain.from_iterable(plan.meta["decisions"].values())),
         needed=tuple(_needed(plan, catalog, asked, target_bps)),
+        warnings=tuple(plan.meta["warnings"]),
     )
 
 
@@ -138,7 +141,7 @@ def _stream_row(
     info = plan.streams[where.stream_idx]
     ends = (info.from_name, info.to_name)
     at, to = ends if where.direction == FORWARD else ends[::-1]
-    decision: Decision = plan.meta["decisions"][(at, to)]
+    decision: Decision = plan.meta["decisions"][(at, to)][0]
     return StreamRow(
         stream=info.name,
         kind=info.kind,
@@ -195,7 +198,7 @@ def _needed(
         full_bps = sku.aggregate_throughput_bps * (1 if is_of_all else ending_count)
         wanted = {"offered load": offered_bps, "all that the gateway carries": full_bps}
         for why, rate_bps in {**wanted, "target": target_bps or 0.0}.items():
-            if rate_bps > 0:
+            if rate_bps > 0 and packet_bytes > 0:  # nothing may pass a tunnel that stands by
                 needed = tunnels_needed(
                     sku,
                     performance,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from simulator.base.units import format_duration, format_rate, format_ratio
 
 if TYPE_CHECKING:
+    from simulator.planner.decisions import Decision
     from simulator.planner.explain import Explanation, NeededRow, StreamRow
 
 HEAD = ("ceiling", "value", "source", "load", "headroom")
@@ -17,7 +18,9 @@ def text(explanation: Explanation) -> str:
     """The whole explanation."""
     blocks = [f"{explanation.scenario}: what was understood"]
     blocks += ["\n".join(_stream(stream)) for stream in explanation.streams]
+    blocks.append("\n".join(_routing(explanation.routing)))
     blocks.append("\n".join(_needed(explanation.needed)))
+    blocks.append("\n".join(f"warning: {warning}" for warning in explanation.warnings))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -50,6 +53,20 @@ def _stream(stream: StreamRow) -> Iterator[str]:
         for row in stream.ceilings
     ]
     yield from _table(HEAD, rows)
+
+
+def _routing(decisions: Sequence[Decision]) -> Iterator[str]:
+    yield "routing: what each place decides for each prefix, the best routes first"
+    rows = [
+        (
+            decision.at,
+            str(decision.prefix),
+            ", then ".join(" = ".join(group) for group in decision.groups) or "-",
+            decision.reason,
+        )
+        for decision in decisions
+    ]
+    yield from _table(("at", "prefix", "over", "reason"), rows)
 
 
 def _needed(rows: Sequence[NeededRow]) -> Iterator[str]:

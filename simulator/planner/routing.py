@@ -1,10 +1,9 @@
-"""Which way a stream takes: one decision per place and prefix, and the ways that it leads to.
+"""Which ways a stream takes: what the decisions of each place lead to, and how that changes.
 
-    decide     longest prefix, then the kind of route; what is equal shares the flows
-    Network    the graph of links; finds every way over the connections that were chosen
+    Network    the graph of links; finds every way over the routes that were chosen
     follow     the control process that moves flows when an end loses faith in a tunnel
 
-Forward and return are decided apart, each by the place that sends.
+Forward and return are decided apart, each by the place that sends (`decisions`).
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from simulator.draft import (
+    CLIENT_HOPS,
     OPPOSITE,
     Draft,
     Link,
@@ -23,67 +22,20 @@ from simulator.draft import (
     Offer,
     PacketLimit,
     Pass,
+    Place,
     Prefix,
-    RouteKind,
     Wrap,
 )
 from simulator.plan import FORWARD, RETURN, Direction
+from simulator.planner.asymmetry import refusing
+from simulator.planner.decisions import Decision, decide
+from simulator.planner.transit import Transit
+from simulator.recorder import Reroute
 from simulator.states import works
 from simulator.ways import StreamDraft, Way
 
 if TYPE_CHECKING:
     from simulator.world import World
-
-KIND_TEXT: Final = {RouteKind.VPN: "VPN"}
-
-
-# ---------------------------------------------------------------------------------------------
-# The decision
-# ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a place does with a prefix: groups of connections, the best first, and why."""
-
-    at: str
-    prefix: Prefix
-    groups: tuple[tuple[str, ...], ...]
-    reason: str
-
-
-def decide(at: str, prefix: Prefix, offers: Iterable[Offer]) -> Decision:
-    """Rank the offers at a place for a prefix.
-
-    The longest prefix wins, then the kind of route. Offers that are equal in both form a group
-    over which flows are spread; the other groups stand by in order.
-    """
-    matching = [o for o in offers if o.at == at and prefix.subnet_of(o.prefix)]
-    if not matching:
-        return Decision(at, prefix, (), f"no route: nothing at {at} offers {prefix}")
-
-    def rank(offer: Offer) -> tuple[int, RouteKind]:
-        return -offer.prefix.prefixlen, offer.kind
-
-    ranked = sorted(matching, key=lambda o: (*rank(o), o.connection))
-    groups = [list(group) for _, group in groupby(ranked, key=rank)]
-    names = tuple(tuple(dict.fromkeys(o.connection for o in group)) for group in groups)
-    return Decision(at, prefix, names, _reason(groups))
-
-
-def _reason(groups: Sequence[Sequence[Offer]]) -> str:
-    best = groups[0][0]
-    names = list(dict.fromkeys(o.connection for o in groups[0]))
-    chosen = f"{best.prefix} over {' and '.join(names)} ({KIND_TEXT[best.kind]}, {best.how})"
-    if len(groups) == 1:
-        why = "the only route" if len(names) == 1 else "equal routes share the flows by hash"
-    elif groups[1][0].prefix.prefixlen < best.prefix.prefixlen:
-        why = f"longer prefix than {groups[1][0].prefix} over {groups[1][0].connection}"
-    else:
-        other = groups[1][0]
-        why = f"{KIND_TEXT[best.kind]} before {KIND_TEXT[other.kind]} over {other.connection}"
-    return f"{chosen}: {why}"
-
 
 # ---------------------------------------------------------------------------------------------
 # The ways
@@ -95,6 +47,7 @@ class Network:
 
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
+        self._ecmp = draft.catalog.default("routing.ecmp").word == "true"
         self._paths_max = int(draft.catalog.default("routing.ecmp_paths").value)
         self._links: dict[str, dict[str, list[tuple[Link, Direction, str]]]] = defaultdict(
             lambda: defaultdict(list)
@@ -102,40 +55,89 @@ class Network:
         for link in draft.links:
             self._links[link.a][link.connection].append((link, FORWARD, link.b))
             self._links[link.b][link.connection].append((link, RETURN, link.a))
+        self.warnings: list[str] = []
+        """What became of announcements, in words."""
         self._offers: dict[str, list[Offer]] = defaultdict(list)
         for offer in draft.offers:
-            self._offers[offer.at].append(offer)
-        self.decisions: dict[tuple[str, str], Decision] = {}
+            if self._is_accepted(offer):
+                self._offers[offer.at].append(self._with_preference(offer))
+        self._by_prefix: dict[tuple[str, Prefix], list[Offer]] = defaultdict(list)
+        for offers in self._offers.values():
+            for offer in offers:
+                self._by_prefix[(offer.at, offer.prefix)].append(offer)
+        self._transit = Transit(draft, self._offers)
+        self.decisions: dict[tuple[str, str], tuple[Decision, ...]] = {}
+        """By places (at, to): one for each prefix of the latter."""
 
-    def decision(self, at: str, to: str) -> Decision:
-        """What a place does with traffic to another place, judged by its first prefix."""
+    def _is_accepted(self, offer: Offer) -> bool:
+        """A VNet takes no prefix from a peer that lies inside its own (rule R070)."""
+        own = self._draft.place(offer.at)
+        if offer.how != "bgp" or not own.region:
+            return True
+        if not any(offer.prefix.subnet_of(prefix) for prefix in own.prefixes):
+            return True
+        warning = (
+            f"{offer.prefix} that {offer.to} announces over {offer.name} lies inside VNet "
+            f"{offer.at}: the platform does not accept it; announce a larger prefix (rule R070)"
+        )
+        self.warnings.append(warning)
+        return False
+
+    def _with_preference(self, offer: Offer) -> Offer:
+        """At a site its devices decide, by the usual local preference where none is set."""
+        if self._draft.place(offer.at).region or offer.local_preference is not None:
+            return offer
+        usual = int(self._draft.catalog.default("bgp.local_preference").value)
+        return replace(offer, local_preference=usual)
+
+    def decide(self, at: str, to: str) -> tuple[Decision, ...]:
+        """What a place does with traffic to another place, for each of its prefixes."""
         if (at, to) not in self.decisions:
-            prefix = self._draft.place(to).prefixes[0]
-            self.decisions[(at, to)] = decide(at, prefix, self._offers[at])
+            in_transit = list(self._transit.offers(at, to))
+            self.decisions[(at, to)] = tuple(
+                decide(at, prefix, [*self._around(at, prefix), *in_transit], ecmp=self._ecmp)
+                for prefix in self._draft.place(to).prefixes
+            )
         return self.decisions[(at, to)]
 
+    def _around(self, at: str, prefix: Prefix) -> Iterator[Offer]:
+        """The direct offers at a place for a prefix and for all that contain it."""
+        for length in range(prefix.prefixlen, -1, -1):
+            yield from self._by_prefix.get((at, prefix.supernet(new_prefix=length)), ())
+
     def groups(self, stream: str, at: str, to: str) -> list[list[Way]]:
-        """The ways from one place to another, best group first.
+        """The ways from one place to another, best group first, judged by its first prefix.
 
         Raises
         ------
         NoRouteError
             If there is none.
         """
-        decision = self.decision(at, to)
-        groups = [list(self._ways(at, to, set(group))) for group in decision.groups]
+        decision = self.decide(at, to)[0]
+        groups = [
+            list({way.name: way for offer in group for way in self._ways(at, to, offer)}.values())
+            for group in decision.ranked
+        ]
         if not groups or not groups[0]:
             reason = f"{decision.reason}, which leads elsewhere" if groups else decision.reason
+            hint = self._transit.why_not(at, to)
             raise NoRouteError(
-                f"traffic {stream}: no way from {at} to {to}: {reason}; add a connection between "
+                f"traffic {stream}: no way from {at} to {to}: {reason}"
+                f"{hint and f'; {hint}'}; add a connection between "
                 "them, or announce the prefix on the one there is"
             )
-        return [group[: self._paths_max] for group in groups if group]
+        return [self._sharing(group) for group in groups if group]
 
-    def _ways(self, at: str, to: str, connections: set[str]) -> Iterator[Way]:
-        """Every way that uses each of the connections at most once."""
-        for steps in self._walks(at, to, connections, {at}):
-            yield self._way(at, steps)
+    def _sharing(self, group: list[Way]) -> list[Way]:
+        """As many equal ways as share flows; each client has one instance and shares nothing."""
+        is_of_clients = any(CLIENT_HOPS in way.hops for way in group)
+        return group if is_of_clients else group[: self._paths_max]
+
+    def _ways(self, at: str, to: str, offer: Offer) -> Iterator[Way]:
+        """Every way that uses each of the connections of a route at most once."""
+        for steps in self._walks(at, to, {offer.connection, *offer.then}, {at}):
+            if {*offer.via} <= {end for _, _, end in steps}:
+                yield self._way(at, steps)
 
     def _walks(
         self, at: str, to: str, connections: set[str], seen: set[str]
@@ -145,23 +147,31 @@ class Network:
                 link, _, end = step
                 if end == to:
                     yield [step]
-                elif end not in seen and end not in self._offers:
+                elif end not in seen and not isinstance(self._draft.points[end], Place):
                     rest = connections - {link.connection}
                     for walk in self._walks(end, to, rest, seen | {end}):
                         yield [step, *walk]
 
     def _way(self, at: str, steps: Sequence[tuple[Link, Direction, str]]) -> Way:
         points = self._draft.points
-        passes: list[Pass] = list(points[at].passes[steps[0][1]])
+        # Packets leave a site forward and a VNet on the return direction, whatever the link.
+        leaving: Direction = RETURN if self._draft.place(at).region else FORWARD
+        passes: list[Pass] = list(points[at].passes[leaving])
         for link, direction, end in steps:
-            passes += [*link.passes[direction], *points[end].passes[direction]]
+            passes += link.passes[direction]
+            if not link.reaches_hosts:
+                arriving: Direction = FORWARD if link.joins_gateways else direction
+                passes += points[end].passes[arriving]
         wraps = _wraps(passes)
+        passed = [end for _, _, end in steps]
         return Way(
             name=" + ".join(link.name for link, _, _ in steps if link.connection),
             hops=tuple(p.hop_idx for p in passes),
             wraps=wraps,
             limit=_least([link.limits[d] for link, d, _ in steps if d in link.limits]),
             usable_if=tuple(s for link, d, _ in steps for s in link.usable_if.get(d, ())),
+            points=tuple(passed),
+            firewalls=tuple(name for name in passed if points[name].keeps_state),
         )
 
 
@@ -213,6 +223,8 @@ class FlowTable:
     stream: str
     direction: Direction
     flows: tuple[tuple[Way, ...], ...]
+    partners: tuple[int | None, ...] = ()
+    """On the way back past a stateful device: number of each flow in the other direction."""
 
     @property
     def states(self) -> frozenset[str]:
@@ -221,52 +233,106 @@ class FlowTable:
 
 
 def flow_tables(streams: Iterable[StreamDraft]) -> tuple[FlowTable, ...]:
-    """The tables of all streams whose routing can change in a run."""
+    """The tables of all streams whose routing can change in a run, forward before return."""
     tables = [
-        FlowTable(stream.name, direction, tuple(stream.flow_ways[direction]))
+        FlowTable(
+            stream.name,
+            direction,
+            tuple(stream.flow_ways[direction]),
+            _partners(stream) if direction == RETURN else (),
+        )
         for stream in streams
         for direction in OPPOSITE
     ]
-    return tuple(table for table in tables if table.states)
+    guarded = {table.stream for table in tables if table.partners}
+    return tuple(table for table in tables if table.states or table.stream in guarded)
+
+
+def _partners(stream: StreamDraft) -> tuple[int | None, ...]:
+    """Number in the forward direction of each flow on its way back, if a device watches it."""
+    if not any(way.firewalls for ways in set(stream.flow_ways[RETURN]) for way in ways):
+        return ()
+    number = {name: i for i, name in enumerate(stream.flow_names[FORWARD]) if name}
+    return tuple(number.get(name) for name in stream.flow_names[RETURN])
 
 
 def follow(world: World, tables: Sequence[FlowTable]) -> Generator[Any, Any, None]:
     """Move each flow to the first of its ways that its sending end may use, whenever one changes.
 
-    A flow without a way has no route: its packets are dropped as such where they are sent.
+    A flow without a way has no route: its packets are dropped as such where they are sent. So are
+    the answers of a flow that come back over a stateful device that its way there does not pass.
     """
+    state = _Routing(world, tables)
     by_state: dict[str, list[int]] = defaultdict(list)
+    for index in range(len(tables)):
+        for name in sorted(state.watched(index)):
+            by_state[name].append(index)
     for index, table in enumerate(tables):
-        for state in sorted(table.states):
-            by_state[state].append(index)
-    position: list[list[int | None]] = [[0] * len(table.flows) for table in tables]
-    while True:
-        waits = {state: world.signal(state).wait() for state in by_state}
+        if table.partners:
+            state.reroute(index, 0)
+    while by_state:
+        waits = {name: world.signal(name).wait() for name in by_state}
         fired = yield world.env.any_of(list(waits.values()))
         cause = max(fired.values())
-        changed = {state for state, wait in waits.items() if wait in fired}
-        for index in sorted({i for state in changed for i in by_state[state]}):
-            _reroute(world, tables[index], position[index], cause)
+        changed = {name for name, wait in waits.items() if wait in fired}
+        for index in sorted({i for name in changed for i in by_state[name]}):
+            state.reroute(index, cause)
 
 
-def _reroute(world: World, table: FlowTable, position: list[int | None], cause: int) -> None:
-    moved: dict[int | None, list[int]] = defaultdict(list)
-    usable = {way: all(works(world, s) for s in way.usable_if) for way in _all_ways(table)}
-    for flow, ways in enumerate(table.flows):
-        best = next((i for i, way in enumerate(ways) if usable[way]), None)
-        if best != position[flow]:
-            position[flow] = best
-            moved[best].append(flow)
-    for best, flows in moved.items():
-        world.set_route(table.stream, table.direction, best, flows)
-    ways_taken: dict[str, int] = defaultdict(int)
-    for best, flows in moved.items():
-        for flow in flows:
-            ways_taken["no route" if best is None else table.flows[flow][best].name] += 1
-    for name, count in ways_taken.items():
-        where = f"{count} of {len(table.flows)} flows, {table.direction}: {name}"
-        world.event("reroute", table.stream, cause, where)
+class _Routing:
+    """Which way each flow takes now."""
 
+    def __init__(self, world: World, tables: Sequence[FlowTable]) -> None:
+        self._world = world
+        self._tables = tables
+        self._position: list[list[int | None]] = [[0] * len(table.flows) for table in tables]
+        forward = {t.stream: i for i, t in enumerate(tables) if t.direction == FORWARD}
+        self._there = {i: forward[t.stream] for i, t in enumerate(tables) if t.partners}
 
-def _all_ways(table: FlowTable) -> set[Way]:
-    return {way for ways in table.flows for way in ways}
+    def watched(self, index: int) -> frozenset[str]:
+        """The states on which a table depends; a guarded one also on those of the way there."""
+        there = self._there.get(index)
+        own = self._tables[index].states
+        return own if there is None else own | self._tables[there].states
+
+    def reroute(self, index: int, cause: int) -> None:
+        """Move the flows of a table that another way is best for now."""
+        table, position = self._tables[index], self._position[index]
+        all_ways = {way for ways in table.flows for way in ways}
+        usable = {way: all(works(self._world, s) for s in way.usable_if) for way in all_ways}
+        moved: dict[int | None, list[int]] = defaultdict(list)
+        taken: dict[str, list[int | None]] = defaultdict(list)
+        refused: set[str] = set()
+        for flow, ways in enumerate(table.flows):
+            best = next((i for i, way in enumerate(ways) if usable[way]), None)
+            name = "no route" if best is None else ways[best].name
+            devices = () if best is None else self._refusing(index, flow, ways[best])
+            if devices:
+                best, name = None, f"dropped by {' and '.join(devices)}, stateful"
+                refused.add(name)
+            if best != position[flow]:
+                position[flow] = best
+                moved[best].append(flow)
+                taken[name].append(best)
+        for best, flows in moved.items():
+            self._world.set_route(table.stream, table.direction, best, flows)
+        for name, positions in taken.items():
+            where = f"{len(positions)} of {len(table.flows)} flows, {table.direction}: {name}"
+            fact = Reroute(
+                direction=table.direction,
+                moved_count=sum(bool(position) for position in positions),
+                returned_count=positions.count(0),
+                reset_count=len(positions) if name in refused else 0,
+            )
+            self._world.event("reroute", table.stream, cause, where, fact)
+
+    def _refusing(self, index: int, flow: int, back: Way) -> tuple[str, ...]:
+        """The devices that drop a flow on its way back."""
+        there = self._there.get(index)
+        partner = None if there is None else self._tables[index].partners[flow]
+        if there is None or partner is None:
+            return ()
+        position = self._position[there][partner]
+        if position is None:
+            return ()
+        return refusing(self._tables[there].flows[partner][position], back)

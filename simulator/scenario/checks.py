@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, collapse_addresses
 from typing import Any, TypeVar
@@ -19,12 +19,20 @@ from simulator.base.errors import PROBLEMS_PRINTED_MAX, CatalogError, Problem, d
 from simulator.base.fields import FaultSchema, TrafficSchema
 from simulator.base.units import format_duration
 from simulator.catalog import Catalog
+from simulator.components import CONNECTIONS
+from simulator.components.circuit import CircuitSchema
 from simulator.components.connection import IpsecConnection
+from simulator.components.expressroute_gateway import ExpressRouteGatewaySchema
+from simulator.components.clients import Clients
 from simulator.components.gateway import VpnGateway
 from simulator.components.path import Path
+from simulator.components.peering import Peering
+from simulator.components.peering_port import PeeringPort
 from simulator.components.site import Site
 from simulator.components.vnet import Vnet
-from simulator.scenario.model import Fault, Run, Scenario, Traffic
+from simulator.components.vnet_to_vnet import VnetToVnet
+from simulator.scenario import client_checks, expressroute_checks
+from simulator.scenario.model import Connection, Fault, Run, Scenario, Traffic
 from simulator.scenario.source import Source, TreePath
 
 T = TypeVar("T")
@@ -43,15 +51,23 @@ def references(tree: Source) -> list[Problem]:
     data = tree.data
     vnets, sites = _map(data.get("vnets")), _map(data.get("sites"))
     gateways, connections = _map(data.get("gateways")), _map(data.get("connections"))
-    ends = {**sites, **vnets}
+    places = {**sites, **vnets}
+    clients = _map(data.get("clients"))
     found = _Dangling(tree)
     for name, gateway in _entries(gateways):
         found.look(("gateways", name, "vnet"), gateway, vnets, "VNet")
+        auth = _map(_map(gateway.get("p2s")).get("auth"))
+        found.look(("gateways", name, "p2s", "auth", "server"), auth, places, "site or VNet")
+    for name, group in _entries(clients):
+        found.look(("clients", name, "gateway"), group, gateways, "gateway")
     for name, site in _entries(sites):
         providers = _map(site.get("internet"))
         for device, fields in _entries(_map(site.get("devices"))):
             path = ("sites", name, "devices", device, "internet")
             found.look(path, fields, providers, f"internet access of {name}")
+            preferences: TreePath = (*path[:-1], "bgp", "local_preference")
+            for preferred in _map(_map(fields.get("bgp")).get("local_preference")):
+                found.name((*preferences, preferred), preferred, connections, "connection")
     for name, connection in _entries(connections):
         found.look(("connections", name, "gateway"), connection, gateways, "gateway")
         found.look(("connections", name, "site"), connection, sites, "site")
@@ -60,6 +76,11 @@ def references(tree: Source) -> list[Problem]:
         for index, device in enumerate(listed) if isinstance(listed, list) else ():
             if devices:
                 found.name(("connections", name, "devices", index), device, devices, "device")
+        for field, known, what in (("gateways", gateways, "gateway"), ("vnets", vnets, "VNet")):
+            ends = connection.get(field)
+            for index, end in enumerate(ends) if isinstance(ends, list) else ():
+                found.name(("connections", name, field, index), end, known, what)
+    expressroute_checks.references(data, found)
     for name, path_entry in _entries(_map(data.get("paths"))):
         found.look(("paths", name, "from"), path_entry, sites, "site")
         found.look(("paths", name, "to"), path_entry, vnets, "VNet")
@@ -67,7 +88,9 @@ def references(tree: Source) -> list[Problem]:
         if providers:
             found.look(("paths", name, "internet"), path_entry, providers, "internet access")
     for name, stream in _entries(_map(data.get("traffic"))):
-        found.look(("traffic", name, "from"), stream, ends, "site or VNet")
+        ends = {**places, **clients}
+        found.look(("traffic", name, "from"), stream, ends, "site, VNet or group of clients")
+        # Traffic to clients has a rule of its own.
         found.look(("traffic", name, "to"), stream, ends, "site or VNet")
     faults = data.get("faults")
     for index, fault in enumerate(faults) if isinstance(faults, list) else ():
@@ -133,7 +156,12 @@ class Parts:
     vnets: Mapping[str, Vnet]
     sites: Mapping[str, Site]
     gateways: Mapping[str, VpnGateway]
-    connections: Mapping[str, IpsecConnection]
+    """VPN gateways alone."""
+    expressroute_gateways: Mapping[str, ExpressRouteGatewaySchema]
+    peering_ports: Mapping[str, PeeringPort]
+    circuits: Mapping[str, CircuitSchema]
+    connections: Mapping[str, Any]
+    clients: Mapping[str, Clients]
     paths: Mapping[str, Path]
     traffic: Mapping[str, TrafficSchema]
     faults: Mapping[int, FaultSchema]
@@ -146,8 +174,12 @@ class Parts:
                 whole.run,
                 whole.vnets,
                 whole.sites,
-                whole.gateways,
+                _of_type(whole.gateways, VpnGateway),
+                _of_type(whole.gateways, ExpressRouteGatewaySchema),
+                whole.peering_ports,
+                whole.circuits,
                 whole.connections,
+                whole.clients,
                 whole.paths,
                 whole.traffic,
                 dict(enumerate(whole.faults)),
@@ -158,7 +190,11 @@ class Parts:
             _valid(whole.get("vnets"), TypeAdapter(Vnet)),
             _valid(whole.get("sites"), TypeAdapter(Site)),
             _valid(whole.get("gateways"), TypeAdapter(VpnGateway)),
-            _valid(whole.get("connections"), TypeAdapter(IpsecConnection)),
+            _valid(whole.get("gateways"), TypeAdapter(ExpressRouteGatewaySchema)),
+            _valid(whole.get("peering_ports"), TypeAdapter(PeeringPort)),
+            _valid(whole.get("circuits"), TypeAdapter(CircuitSchema)),
+            _valid(whole.get("connections"), TypeAdapter(Connection)),
+            _valid(whole.get("clients"), TypeAdapter(Clients)),
             _valid(whole.get("paths"), TypeAdapter(Path)),
             _valid(whole.get("traffic"), TypeAdapter(Traffic)),
             _valid(dict(enumerate(faults if isinstance(faults, list) else ())), TypeAdapter(Fault)),
@@ -175,6 +211,10 @@ def _valid(section: Any, adapter: TypeAdapter[Any]) -> dict[Any, Any]:
     return valid
 
 
+def _of_type(section: Mapping[str, Any], kind: type[T]) -> dict[str, T]:
+    return {name: entry for name, entry in section.items() if isinstance(entry, kind)}
+
+
 def sense(parts: Parts, tree: Source, catalog: Catalog) -> list[Problem]:
     """Everything that is well written and still cannot be."""
     return [
@@ -184,6 +224,9 @@ def sense(parts: Parts, tree: Source, catalog: Catalog) -> list[Problem]:
         *_gateways(parts, tree, catalog),
         *_sites(parts, tree),
         *_connections(parts, tree, catalog),
+        *expressroute_checks.sense(parts, tree, catalog),
+        *client_checks.pools_and_protocols(parts, tree, catalog),
+        *client_checks.clients(parts, tree),
         *_paths(parts, tree),
         *_traffic(parts, tree),
         *_faults(parts, tree),
@@ -287,6 +330,8 @@ def _public_names(parts: Parts, tree: Source) -> Iterator[Problem]:
         for device_name, device in site.devices.items():
             path = ("sites", name, "devices", device_name, "public_ip")
             # Devices behind one NAT share its address.
+            if device.public_ip is None:
+                continue
             owner = owners.setdefault((device.public_ip, False), f"{name}.{device_name}")
             if owner != f"{name}.{device_name}" and not device.behind_nat:
                 rule = f"is the public address of {owner} too"
@@ -320,7 +365,11 @@ def _sites(parts: Parts, tree: Source) -> Iterator[Problem]:
     for name, site in parts.sites.items():
         for device_name, device in site.devices.items():
             path: TreePath = ("sites", name, "devices", device_name)
-            if device.internet is None:
+            if device.public_ip is not None and not site.internet:
+                rule = "the site has no access to the internet for this address"
+                fix = "add internet: {isp: {down: ..., up: ...}} to the site"
+                yield tree.problem((*path, "public_ip"), rule, fix)
+            elif device.public_ip is not None and device.internet is None:
                 providers = ", ".join(site.internet)
                 rule = "the site has several providers, so the device must say which it uses"
                 yield tree.problem((*path, "internet"), rule, f"write internet: one of {providers}")
@@ -335,11 +384,27 @@ def _connections(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Probl
     builders: dict[tuple[str, str, str], str] = {}
     for name, connection in parts.connections.items():
         path: TreePath = ("connections", name)
-        yield from _suite(path, connection, tree, catalog)
+        if isinstance(connection, IpsecConnection | VnetToVnet):
+            yield from _suite(path, connection, tree, catalog)
+        if isinstance(connection, VnetToVnet):
+            yield from _vnet_to_vnet(path, connection, parts, tree)
+        if isinstance(connection, Peering):
+            yield from _peering(path, connection, parts, tree)
+        if not isinstance(connection, IpsecConnection):
+            continue
         site = parts.sites.get(connection.site)
         if site is None:
             continue
         devices = _device_names(connection, site)
+        if connection.devices is None and not devices:
+            rule = f"no device of {connection.site} has a public_ip"
+            fix = "add public_ip to the device that builds tunnels"
+            yield tree.problem((*path, "site"), rule, fix)
+        for device in dict.fromkeys(devices):
+            if site.devices[device].public_ip is None:
+                rule = f"device {device} has no public_ip, so it builds no tunnels"
+                fix = "add public_ip to the device, or list another"
+                yield tree.problem((*path, "devices"), rule, fix)
         for repeated in sorted({d for d in devices if devices.count(d) > 1}):
             rule = f"device {repeated} is listed twice"
             yield tree.problem((*path, "devices"), rule, "list each device once")
@@ -355,14 +420,43 @@ def _connections(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Probl
                 yield tree.problem((*path, "routing"), rule, fix)
 
 
+def _vnet_to_vnet(
+    path: TreePath, connection: VnetToVnet, parts: Parts, tree: Source
+) -> Iterator[Problem]:
+    gateways = [parts.gateways.get(name) for name in connection.gateways]
+    if connection.gateways[0] == connection.gateways[1]:
+        rule = f"both ends are {connection.gateways[0]}"
+        yield tree.problem((*path, "gateways"), rule, "name the gateways of two VNets")
+        return
+    for index, gateway in enumerate(gateways):
+        if gateway is not None and gateway.vpn_type == "policy-based":
+            rule = "a VNet-to-VNet connection needs route-based gateways (rule R105)"
+            fix = f"write vpn_type: route-based for {connection.gateways[index]}"
+            yield tree.problem((*path, "gateways", index), rule, fix)
+    numbers = {gateway.bgp.asn for gateway in gateways if gateway is not None}
+    if connection.routing == "bgp" and len(numbers) < len(gateways) and None not in gateways:
+        rule = f"both gateways have AS number {next(iter(numbers))} (rule R065)"
+        fix = "write another bgp: {asn: ...} for one of them"
+        yield tree.problem((*path, "routing"), rule, fix)
+
+
+def _peering(path: TreePath, peering: Peering, parts: Parts, tree: Source) -> Iterator[Problem]:
+    spoke = peering.use_remote_gateways
+    gateways: dict[str, Any] = {**parts.gateways, **parts.expressroute_gateways}
+    own = next((name for name, g in gateways.items() if g.vnet == spoke), None)
+    if own is not None:
+        rule = f"{spoke} has a gateway of its own, {own}, so it uses none of a peer (rule R112)"
+        yield tree.problem((*path, "use_remote_gateways"), rule, "remove one of the two")
+
+
 def _device_names(connection: IpsecConnection, site: Site) -> Sequence[str]:
     if connection.devices is None:
-        return list(site.devices)
+        return [name for name, device in site.devices.items() if device.public_ip is not None]
     return [device for device in connection.devices if device in site.devices]
 
 
 def _suite(
-    path: TreePath, connection: IpsecConnection, tree: Source, catalog: Catalog
+    path: TreePath, connection: IpsecConnection | VnetToVnet, tree: Source, catalog: Catalog
 ) -> Iterator[Problem]:
     ipsec = connection.ipsec
     try:
@@ -387,29 +481,67 @@ def _paths(parts: Parts, tree: Source) -> Iterator[Problem]:
 
 def _traffic(parts: Parts, tree: Source) -> Iterator[Problem]:
     sites, vnets = _map(tree.data.get("sites")), _map(tree.data.get("vnets"))
-    joined = {
-        (connection.site, parts.gateways[connection.gateway].vnet)
-        for connection in parts.connections.values()
-        if connection.gateway in parts.gateways
-    }
+    group = _joined(parts)
     all_valid = all(
         len(valid) == len(_map(tree.data.get(section)))
-        for section, valid in (("connections", parts.connections), ("gateways", parts.gateways))
+        for section, valid in (
+            ("connections", parts.connections),
+            ("gateways", {**parts.gateways, **parts.expressroute_gateways}),
+            ("clients", parts.clients),
+        )
     )
     for name, stream in parts.traffic.items():
         path: TreePath = ("traffic", name)
         yield from _stream_times(path, stream, parts.run, tree)
         ends = (stream.from_, stream.to)
-        if all(end in sites for end in ends) or all(end in vnets for end in ends):
-            rule = f"traffic from {stream.from_} to {stream.to} passes no gateway of this model"
-            fix = "one end must be a site and the other a VNet"
-            yield tree.problem((*path, "to"), rule, fix)
-        elif all_valid and all(end in sites or end in vnets for end in ends):
-            site, vnet = ends if stream.from_ in sites else ends[::-1]
-            if (site, vnet) not in joined:
-                rule = f"no connection joins {site} and a gateway in {vnet}"
-                fix = f"add one under connections, with site: {site}"
-                yield tree.problem((*path, "to"), rule, fix)
+        if stream.from_ == stream.to:
+            rule = f"both ends are {stream.to}, which passes nothing of this model"
+            yield tree.problem((*path, "to"), rule, "name two places")
+        elif all_valid and stream.from_ in parts.clients and stream.to in {**sites, **vnets}:
+            if group(stream.from_) != group(stream.to):
+                rule = f"no connections join the gateway of {stream.from_} and {stream.to}"
+                yield tree.problem((*path, "to"), rule, "add one under connections")
+        elif (
+            all_valid
+            and all(end in sites or end in vnets for end in ends)
+            and group(stream.from_) != group(stream.to)
+        ):
+            yield tree.problem((*path, "to"), *_not_joined(ends, sites, vnets))
+
+
+def _not_joined(
+    ends: tuple[str, str], sites: Collection[str], vnets: Collection[str]
+) -> tuple[str, str]:
+    """Rule and fix of traffic between two places that no connections join."""
+    if all(end in sites for end in ends) or all(end in vnets for end in ends):
+        rule = f"no connections join {ends[0]} and {ends[1]}"
+        return rule, "add one under connections, or to each of them"
+    site, vnet = ends if ends[0] in sites else ends[::-1]
+    rule = f"no connection joins {site} and a gateway in {vnet}"
+    return rule, f"add one under connections, with site: {site}"
+
+
+def _joined(parts: Parts) -> Callable[[str], str]:
+    """A function that gives places which connections join, in steps too, the same name."""
+    above: dict[str, str] = {}
+
+    def name_of(place: str) -> str:
+        while place in above:
+            place = above[place]
+        return place
+
+    joined = [CONNECTIONS[c.type].joins(c, parts) for c in parts.connections.values()]
+    joined += [
+        (name, parts.gateways[group.gateway].vnet)
+        for name, group in parts.clients.items()
+        if group.gateway in parts.gateways
+    ]
+    for places in joined:
+        names = [name_of(place) for place in places]
+        for name in names[1:]:
+            if name_of(name) != name_of(names[0]):
+                above[name_of(name)] = name_of(names[0])
+    return name_of
 
 
 def _stream_times(
@@ -476,8 +608,11 @@ def _overlapping_faults(parts: Parts, tree: Source) -> Iterator[Problem]:
 def warnings(scenario: Scenario, tree: Source, catalog: Catalog) -> Iterator[Problem]:
     """What is accepted and should still be known."""
     for name, gateway in scenario.gateways.items():
+        if not isinstance(gateway, VpnGateway):
+            continue
         sku = catalog.vpn_gateway_sku(gateway.sku, gateway.generation)
         if sku.successor:
             rule = f"this SKU is retired ({sku.as_of})"
             path = ("gateways", name, "sku")
             yield tree.problem(path, rule, f"its successor is {sku.successor}")
+    yield from expressroute_checks.warnings(scenario, tree, catalog)

@@ -1,13 +1,14 @@
-"""`count: N`: N copies of a site, and of everything that refers to it."""
+"""`count: N` and `sites_from: FILE`: copies of a site, and of everything that refers to it."""
 
 from __future__ import annotations
 
 import copy
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from simulator.base.errors import Problem
+from simulator.scenario.site_tables import KEY, SiteRow, filled
 from simulator.scenario.source import NODES_MAX, Source, TreePath
 
 COUNT_MAX = 10_000
@@ -24,30 +25,71 @@ _REFERENCES: dict[str, dict[str, str]] = {
 }
 
 
+class _Copy(NamedTuple):
+    """The name of a copy, and what tells it apart in the names of things that refer to it."""
+
+    name: str
+    suffix: str
+
+
+_Copies: TypeAlias = dict[str, dict[str, list[_Copy]]]
+"""Section -> name of the original -> its copies."""
+
+
 def expand(tree: Source) -> Source:
     """A tree in which each counted site, and each entry that refers to it, is written N times.
 
-    Copies are named `branch-1` ... `branch-N`; a connection or stream of a counted site becomes
-    one for each copy. The tree comes back as it is where nothing is counted.
+    Copies are named `branch-1` ... `branch-N`, or as the table of `sites_from` says; a connection
+    or stream of such a site becomes one for each copy. The tree comes back as it is where nothing
+    is copied.
     """
-    counts: dict[str, dict[str, int]] = {"sites": {}, "connections": {}}
+    copied: _Copies = {"sites": {}, "connections": {}}
     problems: list[Problem] = []
     sites = tree.data.get("sites")
     for name, site in sites.items() if isinstance(sites, dict) else ():
-        if isinstance(site, dict) and "count" in site:
-            problem = _bad_count(tree, name, site)
-            counts["sites"][name] = 0 if problem else site["count"]
+        if isinstance(site, dict) and ("count" in site or KEY in site):
+            problem = _cannot_copy(tree, name, site)
+            copied["sites"][name] = [] if problem else _copies(tree, name, site)
             problems += [problem] if problem else []
-    if not counts["sites"]:
+    if not copied["sites"]:
         return tree
     result = copy.copy(tree)
     result.data = dict(tree.data)
+    result.marks = dict(tree.marks)
     result.problems = tree.problems + problems
     result.copies = {}
-    result.data["sites"] = _expand_sites(result, sites, counts["sites"])
+    result.data["sites"] = _expand_sites(result, sites, copied["sites"])
     for section in _REFERENCES:
-        _expand_section(result, section, counts)
+        _expand_section(result, section, copied)
     return result
+
+
+def _copies(tree: Source, name: str, site: Mapping[str, Any]) -> list[_Copy]:
+    if KEY in site:
+        rows = enumerate(_rows(tree, name, site), start=1)
+        return [_Copy(row.name or f"{name}-{i}", row.name or str(i)) for i, row in rows]
+    return [_Copy(f"{name}-{i}", str(i)) for i in range(1, site["count"] + 1)]
+
+
+def _rows(tree: Source, name: str, site: Mapping[str, Any]) -> tuple[SiteRow, ...]:
+    rows: tuple[SiteRow, ...] = tree.site_rows.get((name, str(site.get(KEY))), ())
+    return rows
+
+
+def _cannot_copy(tree: Source, name: str, site: Mapping[str, Any]) -> Problem | None:
+    if KEY in site:
+        path: TreePath = ("sites", name, KEY)
+        if (name, str(site[KEY])) not in tree.site_rows:
+            return tree.problem(path, "a table of sites is named in a file", "write it there")
+        if "count" in site:
+            rule = "a site has count or sites_from, not both"
+            return tree.problem(path, rule, "remove one of them", key=True)
+        count = len(_rows(tree, name, site))
+        if count == 0 or count * _size(site) > NODES_MAX:
+            rule = f"the table has {count} sites" + (", which is too many" if count else "")
+            return tree.problem(path, rule, "add rows" if count == 0 else "divide it")
+        return None
+    return _bad_count(tree, name, site)
 
 
 def _bad_count(tree: Source, name: str, site: Mapping[str, Any]) -> Problem | None:
@@ -62,46 +104,50 @@ def _bad_count(tree: Source, name: str, site: Mapping[str, Any]) -> Problem | No
     return None
 
 
-def _expand_sites(tree: Source, sites: Mapping[str, Any], counts: Mapping[str, int]) -> Any:
+def _expand_sites(tree: Source, sites: Mapping[str, Any], copied: Mapping[str, list[_Copy]]) -> Any:
     expanded: dict[str, Any] = {}
     for name, site in sites.items():
-        if name not in counts:
+        if name not in copied:
             expanded[name] = site
             continue
-        template = {key: value for key, value in site.items() if key != "count"}
-        for i in range(1, counts[name] + 1):
-            copied = f"{name}-{i}"
-            if copied in sites:
-                rule = f"'{copied}' is also the name of a copy of '{name}'"
-                tree.problems.append(
-                    tree.problem(("sites", copied), rule, "rename one of them", key=True)
-                )
+        template = {key: value for key, value in site.items() if key not in {"count", KEY}}
+        rows = _rows(tree, name, site)
+        for i, one in enumerate(copied[name], start=1):
+            if one.name in sites or one.name in expanded:
+                rule = f"'{one.name}' is also the name of a copy of '{name}'"
+                path: TreePath = ("sites", one.name if one.name in sites else name)
+                tree.problems.append(tree.problem(path, rule, "rename one of them", key=True))
                 continue
-            expanded[copied] = numbered(template, i)
-            tree.copies["sites", copied] = ("sites", name)
+            expanded[one.name] = numbered(template, i)
+            if KEY in site:
+                expanded[one.name] = filled(expanded[one.name], rows[i - 1])
+                for path, _, mark in rows[i - 1].values:
+                    tree.marks["sites", one.name, *path] = mark
+            tree.copies["sites", one.name] = ("sites", name)
     return expanded
 
 
-def _expand_section(tree: Source, section: str, counts: dict[str, dict[str, int]]) -> None:
+def _expand_section(tree: Source, section: str, copied: _Copies) -> None:
     """Write the entries of a section that refer to counted things once for each copy."""
     entries = tree.data.get(section)
     if isinstance(entries, dict):
         named: dict[str, Any] = {}
         for name, entry in entries.items():
-            versions = _versions(tree, entry, section, name, counts)
+            versions = _versions(tree, entry, section, name, copied)
             if versions is None:
                 named[name] = entry
                 continue
-            for i, version in enumerate(versions, start=1):
-                named[f"{name}-{i}"] = version
-                tree.copies[section, f"{name}-{i}"] = (section, name)
-            counts.setdefault(section, {})[name] = len(versions)
+            for suffix, version in versions:
+                named[f"{name}-{suffix}"] = version
+                tree.copies[section, f"{name}-{suffix}"] = (section, name)
+            own = [_Copy(f"{name}-{suffix}", suffix) for suffix, _ in versions]
+            copied.setdefault(section, {})[name] = own
         tree.data[section] = named
     elif isinstance(entries, list):
         listed: list[Any] = []
         for index, entry in enumerate(entries):
-            versions = _versions(tree, entry, section, index, counts)
-            for version in [entry] if versions is None else versions:
+            versions = _versions(tree, entry, section, index, copied)
+            for _, version in [("", entry)] if versions is None else versions:
                 tree.copies[section, len(listed)] = (section, index)
                 listed.append(version)
         tree.data[section] = listed
@@ -112,30 +158,27 @@ def _versions(
     entry: Any,
     section: str,
     name: str | int,
-    counts: dict[str, dict[str, int]],
-) -> list[Any] | None:
-    """The copies of an entry, or None if it refers to nothing that is counted."""
+    copied: _Copies,
+) -> list[tuple[str, Any]] | None:
+    """The copies of an entry with their suffixes, or None if it refers to nothing copied."""
     if not isinstance(entry, dict):
         return None
     groups = {
-        field: counts[target][entry[field]]
+        field: copied[target][entry[field]]
         for field, target in _REFERENCES[section].items()
-        if isinstance(entry.get(field), str) and entry[field] in counts[target]
+        if isinstance(entry.get(field), str) and entry[field] in copied[target]
     }
     if not groups:
         return None
-    count = min(groups.values())
+    count = min(map(len, groups.values()))
     if len(groups) > 1 or count * _size(entry) > NODES_MAX:
         rule = "an entry can refer to one counted site only, and not too many times"
         tree.problems.append(tree.problem((section, name), rule, "write the entries out"))
         return []
-    versions = []
-    for i in range(1, count + 1):
-        version = numbered(entry, i)
-        for field in groups:
-            version[field] = f"{entry[field]}-{i}"
-        versions.append(version)
-    return versions
+    ((field, copies),) = groups.items()
+    return [
+        (one.suffix, {**numbered(entry, i), field: one.name}) for i, one in enumerate(copies, 1)
+    ]
 
 
 def numbered(value: Any, i: int) -> Any:

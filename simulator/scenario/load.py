@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from simulator.base.errors import Problem, ScenarioError, UsageError, did_you_mean
 from simulator.base.fields import use_lookup
 from simulator.catalog import Catalog, load_catalog
-from simulator.scenario import checks, copies
+from simulator.scenario import checks, copies, site_tables
 from simulator.scenario import source as sources
 from simulator.scenario.model import ERAS, Scenario
 from simulator.scenario.problems import from_pydantic
@@ -81,6 +81,7 @@ def _extended(tree: Source, folder: Path, above: tuple[Path, ...]) -> Source:
     if not isinstance(tree.data, dict):
         rule = "a scenario is a map of fields"
         raise ScenarioError([tree.problem((), rule, "start with schema_version: 1")])
+    _read_site_tables(tree, folder)
     if "extends" not in tree.data:
         return tree
     base_name = tree.data["extends"]
@@ -93,9 +94,24 @@ def _extended(tree: Source, folder: Path, above: tuple[Path, ...]) -> Source:
     base.keys |= tree.keys
     base.problems += tree.problems
     base.spoilt |= tree.spoilt
+    base.site_rows |= tree.site_rows
     base.file = tree.file
     base.data = _merged(base.data, tree.data)
     return base
+
+
+def _read_site_tables(tree: Source, folder: Path) -> None:
+    """Read the tables that sites name, which lie beside the file."""
+    for name, site in _named_maps(tree.data.get("sites")):
+        file = site.get(site_tables.KEY)
+        if file is None:
+            continue
+        path: TreePath = ("sites", name, site_tables.KEY)
+        if not isinstance(file, str) or not file or "\0" in file:
+            problem = tree.problem(path, "must name a file", "write for example sites.csv")
+            raise ScenarioError([*tree.problems, problem])
+        shown = sources.display_name(folder / file)
+        tree.site_rows[name, file] = site_tables.read_rows(folder / file, shown)
 
 
 def _cannot_extend(
@@ -283,11 +299,21 @@ def _filled_in(tree: Source, catalog: Catalog) -> Source:
                     device["internet"] = next(iter(providers))
     for gateway in _maps(result.data.get("gateways")):
         sku = gateway.get("sku")
-        if gateway.get("generation") is None and sku in catalog.names("vpn-gateway-skus"):
+        is_vpn = gateway.get("type") != "expressroute"
+        if (
+            is_vpn
+            and gateway.get("generation") is None
+            and sku in catalog.names("vpn-gateway-skus")
+        ):
             gateway["generation"] = catalog.vpn_gateway_sku(str(sku)).generation
     return result
 
 
 def _maps(section: Any) -> list[dict[str, Any]]:
     """The entries of a section that are maps, whatever else was written."""
-    return [e for e in section.values() if isinstance(e, dict)] if isinstance(section, dict) else []
+    return [entry for _, entry in _named_maps(section)]
+
+
+def _named_maps(section: Any) -> list[tuple[str, dict[str, Any]]]:
+    entries = section.items() if isinstance(section, dict) else ()
+    return [(name, entry) for name, entry in entries if isinstance(entry, dict)]

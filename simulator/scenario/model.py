@@ -29,9 +29,11 @@ from simulator.base.fields import (
 from simulator.base.registry import Registry
 from simulator.base.units import DURATION
 from simulator.catalog import load_catalog
-from simulator.components.connection import IpsecConnection
-from simulator.components.gateway import VpnGateway
+from simulator.components import CONNECTIONS, GATEWAYS
+from simulator.components.circuit import CircuitSchema
+from simulator.components.clients import Clients
 from simulator.components.path import Path
+from simulator.components.peering_port import PeeringPort
 from simulator.components.site import Site
 from simulator.components.vnet import Vnet
 from simulator.faults import FAULTS
@@ -80,17 +82,21 @@ class Targets(fields.Schema):
     monthly_cost: Money | None = Field(default=None, description="cost of a month")
 
 
-def _one_of(registry: Registry[ModuleType]) -> Any:
-    """A field that holds one of the registered kinds; `kind` says which."""
-    members = tuple(Annotated[m.Schema, Tag(f"kind={name}")] for name, m in registry.items())
+def _one_of(registry: Registry[ModuleType], tag: str = "kind") -> Any:
+    """A field that holds one of the registered kinds; the field `tag` says which."""
+    members = tuple(Annotated[m.Schema, Tag(f"{tag}={name}")] for name, m in registry.items())
     # `|` cannot join a tuple.
-    return Annotated[Union[members], Discriminator(fields.tagged("kind", "kind"))]  # noqa: UP007
+    return Annotated[Union[members], Discriminator(fields.tagged(tag, tag))]  # noqa: UP007
 
 
 if TYPE_CHECKING:
+    Gateway: TypeAlias = Any
+    Connection: TypeAlias = Any
     Traffic: TypeAlias = TrafficSchema
     Fault: TypeAlias = FaultSchema
 else:
+    Gateway = _one_of(GATEWAYS, "type")
+    Connection = _one_of(CONNECTIONS, "type")
     Traffic = _one_of(TRAFFIC)
     Fault = _one_of(FAULTS)
 
@@ -105,9 +111,18 @@ class Scenario(fields.Schema):
     run: Run = Field(default_factory=Run, description="run settings")
     vnets: Named[Vnet] = Field(default_factory=_none, description="virtual networks by name")
     sites: Named[Site] = Field(default_factory=_none, description="customer's sites by name")
-    gateways: Named[VpnGateway] = Field(default_factory=_none, description="gateways by name")
-    connections: Named[IpsecConnection] = Field(
-        default_factory=_none, description="connections between sites and gateways by name"
+    gateways: Named[Gateway] = Field(default_factory=_none, description="gateways by name")
+    peering_ports: Named[PeeringPort] = Field(
+        default_factory=_none, description="pairs of ExpressRoute Direct ports by name"
+    )
+    circuits: Named[CircuitSchema] = Field(
+        default_factory=_none, description="ExpressRoute circuits by name"
+    )
+    connections: Named[Connection] = Field(
+        default_factory=_none, description="connections between sites, gateways and VNets by name"
+    )
+    clients: Named[Clients] = Field(
+        default_factory=_none, description="groups of point-to-site clients by name"
     )
     paths: Named[Path] = Field(
         default_factory=_none, description="measured internet paths by name, instead of estimates"

@@ -71,7 +71,7 @@ def field_path(location: tuple[str | int, ...]) -> TreePath:
     return tuple(
         part
         for part in location
-        if not (isinstance(part, str) and (part.startswith("kind=") or part == "[key]"))
+        if not (isinstance(part, str) and (part.startswith(("kind=", "type=")) or part == "[key]"))
     )
 
 
@@ -122,16 +122,17 @@ def _wrong_kind(path: TreePath, context: Mapping[str, Any], source: Source) -> P
         rule, fix = _PLAIN["model_type"]
         return source.problem(path, rule, fix)
     expected = str(context.get("expected_tags", ""))
-    kinds = [tag.strip("' ").removeprefix("kind=") for tag in expected.split(",")]
-    if "kind" not in entry:
+    tags = [tag.strip("' ").partition("=") for tag in expected.split(",")]
+    field, kinds = tags[0][0], [kind for _, _, kind in tags]
+    if field not in entry:
         mark = source.mark(path, key=True)
-        shown = ".".join(str(part) for part in (*path, "kind"))
-        fix = f"add kind: one of {', '.join(kinds)}"
+        shown = ".".join(str(part) for part in (*path, field))
+        fix = f"add {field}: one of {', '.join(kinds)}"
         rule = "a required field is missing"
         return Problem(mark.file, mark.line, mark.col, shown, None, rule, fix)
-    value = entry["kind"]
+    value = entry[field]
     fix = did_you_mean(shown_value(value), kinds)
-    return source.problem((*path, "kind"), f"must be one of {', '.join(kinds)}", fix)
+    return source.problem((*path, field), f"must be one of {', '.join(kinds)}", fix)
 
 
 def _bounded(kind: str, context: Mapping[str, Any], value: Any) -> tuple[str, str] | None:

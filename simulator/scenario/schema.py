@@ -34,6 +34,11 @@ def json_schema() -> dict[str, Any]:
         "minimum": 1,
         "description": "number of copies, named NAME-1 to NAME-N; {i} in a text is the number",
     }
+    models["Site"]["properties"]["sites_from"] = {
+        "type": "string",
+        "description": "CSV file with a site in each row; columns are fields, such as name or "
+        "internet.isp.down",
+    }
     generated["properties"]["extends"] = {
         "type": "string",
         "description": "file whose fields hold where this one has none; lists are replaced",

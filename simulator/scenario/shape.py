@@ -13,7 +13,7 @@ from simulator.scenario.model import Scenario
 from simulator.scenario.source import TreePath, item_at
 
 #: Fields that reading consumes, so that no model has them: depth of their map -> names.
-READ_AWAY = {"": ("extends",), "sites": ("count",)}
+READ_AWAY = {"": ("extends",), "sites": ("count", "sites_from")}
 
 #: Fields that say which of several models a map is.
 _TAGS = ("kind", "type")

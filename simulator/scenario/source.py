@@ -83,6 +83,8 @@ class Source:
     spoilt: set[TreePath] = field(default_factory=set)
     #: Path of a copy that `count` made -> path of what it was copied from.
     copies: dict[TreePath, TreePath] = field(default_factory=dict)
+    #: Name of a site's entry and of the table that its `sites_from` names -> the table's rows.
+    site_rows: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def is_copy(self, path: TreePath) -> bool:
         """Whether `count` made what lies at `path`."""
@@ -91,7 +93,8 @@ class Source:
     def mark(self, path: TreePath, *, key: bool = False) -> Mark:
         """The place of the value at `path` (or of its key), or of the nearest thing above it."""
         if path[:2] in self.copies:
-            path = self.copies[path[:2]] + path[2:]
+            own = [path[:length] for length in range(len(path), 2, -1)]
+            path = next((p for p in own if p in self.marks), self.copies[path[:2]] + path[2:])
         exact = self.keys.get(path) if key else self.marks.get(path)
         if exact is not None:
             return exact

@@ -59,7 +59,7 @@ def plan_rows(bulk: BulkTcp, stream: StreamDraft) -> None:
     segment_bytes = stream.segment_bytes(FORWARD, host_mss_bytes, header_bytes)
     rtt_s = stream.rtt_s
     for number in range(bulk.flows):
-        flow = f"flow-{number}"
+        flow = stream.label(f"flow-{number}")
         phase = unit(stream.builder.key(stream.name, flow, "start"))
         stream.builder.tcp(
             stream.stream,
@@ -70,7 +70,7 @@ def plan_rows(bulk: BulkTcp, stream: StreamDraft) -> None:
             ack_bytes=header_bytes + option_bytes,
             window_bytes=bulk.window,
             size_bytes=bulk.size,
-            start_s=bulk.start + rtt_s * (1 + phase),
+            start_s=stream.start_s(bulk.start) + rtt_s * (1 + phase),
             stop_s=bulk.stop,
             handshake_rtt_s=rtt_s,
             options=_options(bulk, stream),

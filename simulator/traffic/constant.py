@@ -35,15 +35,17 @@ def plan_rows(constant: Constant, stream: StreamDraft) -> None:
     for direction, rate_bps in rates:
         if rate_bps == 0:
             continue
+        label = stream.label("0")
         sizes_bytes, weights = stream.packet_sizes(direction, constant.packet_size)
         stream.builder.constant(
             stream.stream,
             direction,
-            stream.routes(direction, "0", do_not_fragment=False),
+            stream.routes(direction, label, do_not_fragment=False),
             sizes_bytes=sizes_bytes,
             weights=weights,
             rate_bps=rate_bps,
-            start_s=constant.start,
+            start_s=stream.start_s(constant.start),
             stop_s=constant.stop,
             header_bytes=stream.udp_header_bytes,
+            label=label,
         )

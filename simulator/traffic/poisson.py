@@ -50,8 +50,8 @@ def plan_rows(poisson: Poisson, stream: StreamDraft) -> None:
                 sizes_bytes=sizes_bytes,
                 weights=weights,
                 rate_bps=rate_bps / parts_count,
-                start_s=poisson.start,
+                start_s=stream.start_s(poisson.start),
                 stop_s=poisson.stop,
                 header_bytes=stream.udp_header_bytes,
-                label=str(part),
+                label=stream.label(str(part)),
             )

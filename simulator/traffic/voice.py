@@ -37,14 +37,14 @@ def plan_rows(voice: Voice, stream: StreamDraft) -> None:
         pause_s = stream.catalog.default("traffic.voice.pause").value
     for direction in DIRECTIONS:
         for call in range(voice.calls):
-            label = f"call-{call}"
+            label = stream.label(f"call-{call}")
             stream.builder.constant(
                 stream.stream,
                 direction,
                 stream.routes(direction, label, do_not_fragment=False),
                 sizes_bytes=[codec.packet_bytes],
                 packets_per_s=1 / codec.interval_s,
-                start_s=voice.start,
+                start_s=stream.start_s(voice.start),
                 stop_s=voice.stop,
                 header_bytes=codec.header_bytes,
                 on_mean_s=talk_s,

@@ -104,11 +104,11 @@ def test_replications_have_their_spread(runs, capsys):
     assert Path("r/replications.parquet").exists()
 
 
-def test_a_missed_target_is_exit_code_1(made, runs, monkeypatch, capsys):
+def test_a_missed_target_is_said_and_no_failure_of_the_run(made, runs, monkeypatch, capsys):
     plan, log = made
     about = About("x", targets={"latency_p95": 0.001})
     monkeypatch.setattr(RUN, "run", lambda *a, **k: Result(plan, log, about=about))
-    assert execute("run", SCENARIO, "--no-figures") == 1
+    assert execute("run", SCENARIO, "--no-figures") == 0
     assert "MISSED" in capsys.readouterr().out
 
 

@@ -184,7 +184,7 @@ def digest(plane: DataPlane) -> str:
 # ---- random cases -----------------------------------------------------------------------------
 
 
-def random_case(seed: int, *, horizon_s: float = 0.3, speed: float = 1.0) -> Case:
+def random_case(seed: int, *, horizon_s: float = 0.5, speed: float = 1.0) -> Case:
     """A network of 1 to 12 hops with traffic of some thousand packet-hops, and what happens.
 
     `speed` multiplies all rates (and buffers in bytes), so that more packets are under way.
@@ -203,6 +203,46 @@ def random_case(seed: int, *, horizon_s: float = 0.3, speed: float = 1.0) -> Cas
     for _ in range(draw.choice([0, 0, 2, 6])):
         changes += _random_changes(draw, plan)
     return Case(plan, sorted(changes, key=lambda change: change[0]), looks)
+
+
+def overtaking_case(seed: int) -> Case:
+    """Two TCP flows at up to 200 Mbit/s whose data and ACKs overtake each other by many."""
+    draw = random.Random(seed)
+    builder = PlanBuilder(scenario=f"overtaking {seed}", seed=seed, horizon_s=0.4, time_bin_s=0.1)
+    up = builder.server(
+        "up", rate_bps=draw.choice([50e6, 200e6]), buffer_bytes=draw.choice([20e3, 200e3])
+    )
+    ways = [
+        builder.path(
+            name,
+            direction,
+            delay_s=2e-3,
+            loss_ratio=draw.choice([0.0, 1e-3, 1e-2]),
+            jitter_quantiles_s=[0.0, draw.choice([2e-3, 2e-2])],
+            jitter_interval_s=draw.choice([1e-3, 3e-4]),
+            may_reorder=True,
+        )
+        for name, direction in (("there", FORWARD), ("back", RETURN))
+    ]
+    for name in ("s", "t"):
+        stream = builder.stream(name, "tcp", "a", "b")
+        data = builder.route(stream, FORWARD, [up, ways[0]])
+        ack = builder.route(stream, RETURN, [ways[1]])
+        builder.tcp(
+            stream,
+            [data],
+            [ack],
+            segment_bytes=1400,
+            mss_bytes=1348,
+            ack_bytes=52,
+            window_bytes=draw.choice([2e5, 1e6]),
+            options={
+                "congestion_control": draw.choice(["cubic", "newreno", "bbr"]),
+                "loss_detection": draw.choice(["rack", "sack"]),
+                "segments_per_ack": draw.choice([1, 2]),
+            },
+        )
+    return Case(builder.build(), looks_ps=[10**10 * k for k in range(1, 40, 3)])
 
 
 def _random_plan(draw: random.Random, seed: int, horizon_s: float, speed: float) -> Plan:
@@ -342,7 +382,7 @@ def _random_tcp(draw: random.Random, builder: PlanBuilder, s: int, hops: int) ->
         stagger_s=draw.choice([0.0, 0.003]),
         handshake_rtt_s=draw.choice([0.0, 0.01]),
         options={
-            "congestion_control": draw.choice(["cubic", "newreno"]),
+            "congestion_control": draw.choice(["cubic", "newreno", "bbr"]),
             "loss_detection": draw.choice(["rack", "sack"]),
             "rto_min_s": draw.choice([0.2, 0.02]),
         },
@@ -353,6 +393,8 @@ def _random_changes(draw: random.Random, plan: Plan) -> list[tuple[int, str, Cha
     """When, what in words, and the call that does it; a hop that goes down comes up again."""
     kind = draw.choice(["outage", "hop", "hop", "route"])
     time_ps = draw.randrange(plan.horizon_ps)
+    if draw.random() < 0.3:  # at the very instant at which sources in step send
+        time_ps -= time_ps % to_ps(0.002)
     h = draw.randrange(len(plan.hops))
     if kind == "outage":
         up_ps = time_ps + draw.choice([0, to_ps(0.001), to_ps(0.1)])

@@ -196,12 +196,10 @@ class Oracle:
             self.delivered(now_ps, packet, route.direction_idx)
             return
         h = route.hop_idx[packet.place]
-        around = route.encapsulation[packet.place]
-        if around != (PLAIN if packet.place == 0 else route.encapsulation[packet.place - 1]):
-            if not self._encapsulate(packet, around, h):
-                self._drop(packet, packet.last_hop, layout.MTU_EXCEEDED)
-                return
-        if not self.hop[h]["is_up"]:
+        before, around = ([PLAIN, *route.encapsulation])[packet.place :][:2]
+        if around != before and not self._encapsulate(packet, around, h):
+            self._drop(packet, packet.last_hop, layout.MTU_EXCEEDED)
+        elif not self.hop[h]["is_up"]:
             self._drop(packet, h, layout.PATH_DOWN)
         elif self.hop[h]["kind"] == layout.PATH:
             self._arrives_at_path(now_ps, packet, h)
@@ -232,7 +230,7 @@ class Oracle:
         self.hop_dropped[h, reason] += 1
 
     def _leaves(self, packet, h, time_ps):
-        """The packet is on its way from hop `h` to its next place, where it arrives at `time_ps`."""
+        """The packet has left hop `h` and arrives at its next place at `time_ps`."""
         packet.place += 1
         packet.last_hop = h
         self._arrival(time_ps, packet)

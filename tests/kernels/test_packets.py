@@ -15,6 +15,7 @@ from tests.kernels.networks import (
     data_plane,
     differences,
     digest,
+    overtaking_case,
     play,
     random_case,
     under_way,
@@ -48,6 +49,55 @@ def test_fast_random_network_equals_oracle(seed):
     check_equals_oracle(random_case(seed, speed=10, horizon_s=0.1))
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_network_whose_packets_overtake_each_other_equals_oracle(seed):
+    check_equals_oracle(overtaking_case(seed))
+
+
+def test_full_blocks_equal_oracle():
+    """Thousands of packets in one window: blocks in a row, buffers that are full in part of one.
+
+    A source of its own feeds a chain of fused hops; another stream merges at the third.
+    """
+    builder = PlanBuilder(scenario="blocks", seed=6, horizon_s=0.2, time_bin_s=0.2)
+    hops = [
+        builder.server("first", rate_bps=340e6, buffer_bytes=30e3),
+        builder.path("wan", delay_s=2e-3, jitter_quantiles_s=[0.0, 1e-4], jitter_interval_s=1e-3),
+        builder.server("second", rate_bps=300e6, buffer_s=1e-3),
+        builder.path("end", delay_s=1e-3, loss_ratio=0.01),
+    ]
+    for name, first, rate_bps in (("long", 0, 330e6), ("short", 2, 50e6)):
+        stream = builder.stream(name, "open", "a", "b")
+        route = builder.route(stream, FORWARD, hops[first:])
+        sizes = {"sizes_bytes": [300, 1400], "weights": [0.3, 0.7]}
+        builder.poisson(stream, FORWARD, [route], rate_bps=rate_bps, **sizes)
+    case = Case(builder.build(), looks_ps=[70 * MS, 150 * MS])
+    check_equals_oracle(case)
+    plane = data_plane(case.plan)
+    play(case, plane)
+    assert plane.counter["sent_packets"].min() > 1024
+    assert (plane.hop_dropped[:, layout.BUFFER_FULL][[0, 2]] > 20).all()
+
+
+def test_crowds_at_one_instant_equal_oracle():
+    """200 sources that all send at the same instants, over paths of equal delay that merge."""
+    builder = PlanBuilder(scenario="crowd", seed=6, horizon_s=0.1, time_bin_s=0.1)
+    door = builder.server("door", rate_bps=100e6, buffer_bytes=200e3)
+    ways = [builder.path(f"way{n}", delay_s=5e-3) for n in range(4)]
+    for n in range(200):
+        stream = builder.stream(f"s{n * 7 % 200}", "open", "a", "b")
+        route = builder.route(stream, FORWARD, [ways[n % 4], door])
+        builder.constant(
+            stream,
+            FORWARD,
+            [route],
+            sizes_bytes=[64 + n],
+            packets_per_s=[100, 200][n % 2],
+            phase="exact",
+        )
+    check_equals_oracle(Case(builder.build(), looks_ps=[5 * MS, 7 * MS, 46 * MS]))
+
+
 @pytest.mark.validate
 @pytest.mark.parametrize("seed", LONG)
 def test_many_random_networks_equal_oracle(seed):
@@ -70,9 +120,14 @@ def test_quick_networks_show_everything():
     assert min(found.values()) >= 3, found
 
 
-@pytest.mark.parametrize("seed", [*range(12), *FAST[:3]])
-def test_windows_epochs_and_room_do_not_show(seed):
-    case = random_case(seed) if seed < 1000 else random_case(seed, speed=10, horizon_s=0.1)
+def variation_cases() -> dict[str, Case]:
+    cases = {f"random {seed}": random_case(seed) for seed in range(12)}
+    cases |= {f"fast {seed}": random_case(seed, speed=10, horizon_s=0.1) for seed in FAST[:3]}
+    return cases | {f"overtaking {seed}": overtaking_case(seed) for seed in range(4)}
+
+
+@pytest.mark.parametrize("case", variation_cases().values(), ids=variation_cases().keys())
+def test_windows_epochs_and_room_do_not_show(case):
     cuts = [case.plan.horizon_ps * k // 1000 for k in range(1, 1000)]
     variants = {
         "once more": ({}, []),
@@ -92,7 +147,7 @@ def test_windows_epochs_and_room_do_not_show(seed):
 
 def test_each_packet_is_seen_at_each_hop():
     """Looks closer than the shortest stay at a hop: every arrival time at every hop is compared."""
-    builder = PlanBuilder(scenario="seen", seed=5, horizon_s=0.2, time_bin_s=0.1)
+    builder = PlanBuilder(scenario="seen", seed=5, horizon_s=0.5, time_bin_s=0.1)
     mixed = [64, 576, 1400]
     lan = builder.server("lan", rate_bps=50e6, delay_s=1e-3)
     device = builder.server("device", rate_bps=6e6, delay_s=1e-3, buffer_bytes=12e3)
@@ -120,7 +175,7 @@ def test_each_packet_is_seen_at_each_hop():
     arrivals = {(h, ident): time_ps for rows in seen for h, time_ps, ident, *_ in rows}
     for h in (lan, device):
         assert sum(1 for hop, _ in arrivals if hop == h) == plane.state[h]["served_packets"]
-    assert len(arrivals) > 1500
+    assert len(arrivals) > 1200
 
 
 # ---- one example worked by hand ---------------------------------------------------------------

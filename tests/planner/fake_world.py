@@ -18,6 +18,7 @@ class Event:
     subject: str
     cause_event_id: int
     detail: str
+    fact: object = None
 
 
 class Signal:
@@ -95,10 +96,17 @@ class FakeWorld:
     ) -> None:
         self.routes.append((self.now_s, stream, direction, position, tuple(flows)))
 
-    def event(self, kind: str, subject: str, cause_event_id: int = 0, detail: str = "") -> int:
+    def event(
+        self,
+        kind: str,
+        subject: str,
+        cause_event_id: int = 0,
+        detail: str = "",
+        fact: object = None,
+    ) -> int:
         assert cause_event_id <= len(self.events)
         number = len(self.events) + 1
-        self.events.append(Event(number, self.now_s, kind, subject, cause_event_id, detail))
+        self.events.append(Event(number, self.now_s, kind, subject, cause_event_id, detail, fact))
         return number
 
     def run(self, processes: Iterable[tuple[str, Process]]) -> "FakeWorld":

@@ -13,7 +13,7 @@ from tests.planner.designs import active_active, design, two_sites
 
 
 def offer(prefix: str, connection: str, at: str = "lyon") -> Offer:
-    return Offer(at, "hub", IPv4Network(prefix), connection, RouteKind.VPN, "static")
+    return Offer(at, "hub", IPv4Network(prefix), connection, RouteKind.VPN, "bgp")
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def offer(prefix: str, connection: str, at: str = "lyon") -> Offer:
             "10.0.0.0/16",
             [offer("10.0.0.0/16", "b"), offer("10.0.0.0/16", "a")],
             (("a", "b"),),
-            "over a and b (VPN, static): equal routes share the flows by hash",
+            "over a and b (VPN, bgp): equal routes share the flows by hash",
         ),
     ],
 )
@@ -46,7 +46,7 @@ def test_decision(prefix, offers, groups, reason):
 def test_decisions_are_kept_for_both_ends():
     decisions = build(two_sites()).meta["decisions"]
     assert set(decisions) == {("lyon", "hub"), ("hub", "lyon"), ("paris", "hub"), ("hub", "paris")}
-    assert decisions[("hub", "paris")].reason.startswith("192.168.20.0/24 over a-paris-vpn")
+    assert decisions[("hub", "paris")][0].reason.startswith("192.168.20.0/24 over a-paris-vpn")
 
 
 def test_bgp_offers_what_devices_announce():

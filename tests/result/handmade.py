@@ -4,7 +4,7 @@ import numpy as np
 
 from kernels import histogram, layout
 from simulator.plan import FORWARD, PS_PER_S, RETURN, Plan, PlanBuilder
-from simulator.recorder import BIN_PROBABILITIES, Event, RunLog
+from simulator.recorder import BIN_PROBABILITIES, Detection, Event, RunLog
 from simulator.result import About
 
 HORIZON_S = 60
@@ -14,6 +14,7 @@ SILENT = range(34, 42)
 """Bins in which TCP backs off and sends nothing."""
 
 MS = 1e-3
+DPD = Detection("connection.dpd.gateway", "gateway")
 
 
 def build_plan(warm_up_s: float = 5.0) -> Plan:
@@ -115,7 +116,7 @@ def build_log(plan: Plan) -> RunLog:
     events = (
         Event(1, 30 * PS_PER_S, "internet-outage", "lyon.isp", 0, ""),
         Event(2, 30 * PS_PER_S, "link-down", "lyon.isp", 1, "both directions"),
-        Event(3, 34_500_000_000_000, "dpd-timeout", "lyon-vpn", 2, "45 s without an answer"),
+        Event(3, 34_500_000_000_000, "dpd-timeout", "lyon-vpn", 2, "45 s without an answer", DPD),
         Event(4, 40 * PS_PER_S, "repair", "lyon.isp", 1, "end of internet-outage"),
         Event(5, 40 * PS_PER_S, "link-up", "lyon.isp", 4, ""),
         Event(6, 41_200_000_000_000, "ike-established", "lyon-vpn", 5, "after 2 round trips"),
@@ -146,6 +147,7 @@ def build_log(plan: Plan) -> RunLog:
         events=events,
         packet_hops=9_000_000,
         cpu_s=0.05,
+        touched={2: frozenset({0, 3})},
     )
 
 

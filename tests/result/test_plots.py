@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator import plots
-from simulator.plots import _prefix, _short, _spread, fault_periods
+from simulator.plots import _short, _spread, fault_periods, prefix
 from simulator.result import Result
 from tests.result.handmade import ABOUT, build_plan
 
@@ -154,7 +154,7 @@ def test_short_durations_are_never_below_the_value(duration_s):
     ],
 )
 def test_axes_have_the_prefix_that_fits(highest, unit, expected):
-    assert _prefix(highest, unit)[1] == expected
+    assert prefix(highest, unit)[1] == expected
 
 
 def test_no_figure_touches_pyplot():

@@ -20,7 +20,7 @@ from simulator.scenario.source import Source, TreePath, item_at, read_yaml
 from tests.scenario.conftest import block_yaml, problems_of
 
 #: Fields whose text names another thing of the scenario.
-REFERENCES = {"from", "to", "site", "vnet", "gateway", "connection", "internet"}
+REFERENCES = {"from", "to", "site", "vnet", "gateway", "connection", "internet", "server"}
 
 
 def leaves(value: Any, path: TreePath = ()) -> Iterator[TreePath]:
@@ -207,10 +207,11 @@ def test_a_wrong_coordinate(full: Source, value: Any) -> None:
 def test_text_that_is_no_text(full: Source, value: Any) -> None:
     # A wrong kind hides the other fields of its map, so kinds come last.
     paths = of_type(full, str)
-    kinds = [path for path in paths if path[-1] in {"kind", "type"}]
+    kinds = [path for path in paths if path[-1] in {"kind", "type"} and len(path) == 3]
     either = [path for path in paths if path[-1] == "loss"] if isinstance(value, dict) else []
     check(full, [p for p in paths if p not in kinds + either], lambda _path, _value: value)
-    check(full, kinds, lambda _path, _value: value)
+    for depth in {len(path) for path in kinds}:
+        check(full, [p for p in kinds if len(p) == depth], lambda _path, _value: value)
 
 
 @pytest.mark.parametrize(
@@ -225,9 +226,11 @@ def test_a_name_that_the_catalogue_or_the_format_does_not_have(full: Source, val
     ]
     assert len(choices) > 30
     # One by one: a wrong kind hides the other fields of its map.
-    kinds = [path for path in choices if path[-1] in {"kind", "type"}]
+    kinds = [path for path in choices if path[-1] in {"kind", "type"} and len(path) == 3]
     check(full, [path for path in choices if path not in kinds], lambda _path, _value: value)
-    check(full, [p for p in kinds if p[0] != "traffic"], lambda _path, _value: value)
+    for depth in {len(path) for path in kinds}:
+        some = [p for p in kinds if p[0] != "traffic" and len(p) == depth]
+        check(full, some, lambda _path, _value: value)
     check(full, [p for p in kinds if p[0] == "traffic"], lambda _path, _value: value)
 
 
@@ -259,7 +262,7 @@ def test_a_wrong_prefix(full: Source, value: str) -> None:
 @pytest.mark.parametrize("value", ["300.1.1.1", "10.0.0.0/8", "::1", "x", "", "1.2.3"])
 def test_a_wrong_address(full: Source, value: str) -> None:
     paths = [path for path in of_type(full, str) if path[-1] in {"public_ip", "peer_ip"}]
-    assert len(paths) == 5
+    assert len(paths) == 6
     check(full, paths, lambda _path, _value: value)
 
 

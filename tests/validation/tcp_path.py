@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from kernels._jit import kernel
+from kernels._lean import lean
 from kernels.tcp import (
     ACK,
     FLOW,
@@ -37,29 +38,26 @@ ACK_BYTES = 52
 SECOND_PS = 10**12
 WINDOW_BYTES = 64 * 2**20
 
-NET = np.dtype(
-    [
-        (name, "i8")
-        for name in "frame_ps queue_frames data_delay_ps loss_key loss_bound "
-        "data_outage_from_ps data_outage_to_ps ack_outage_from_ps ack_outage_to_ps "
-        "free_ps first_departure next_departure data_head data_tail now_ps "
-        "sent_frames queue_drops random_drops outage_drops sample_ps sample_step_ps sample_row".split()
-    ]
+PATH_FIELDS = (
+    "frame_ps queue_frames data_delay_ps loss_key loss_bound data_outage_from_ps "
+    "data_outage_to_ps ack_outage_from_ps ack_outage_to_ps"
 )
+STATE_FIELDS = (
+    "free_ps first_departure next_departure data_head data_tail now_ps sent_frames queue_drops "
+    "random_drops outage_drops sample_ps sample_step_ps sample_row"
+)
+SAMPLE_FIELDS = "delivered sent retransmitted timeouts srtt_ps cwnd ssthresh pipe rto_ps"
+NET = np.dtype([(name, "i8") for name in (PATH_FIELDS + " " + STATE_FIELDS).split()])
 DATA = np.dtype([("at_ps", "i8"), ("flow", "i8"), ("seq", "i8"), ("sent_ps", "i8")])
 ACK_ON_WAY = np.dtype([("at_ps", "i8"), ("n", "i8")])
-SAMPLE = np.dtype(
-    [
-        (name, "i8")
-        for name in "delivered sent retransmitted timeouts srtt_ps cwnd ssthresh pipe rto_ps".split()
-    ]
-)
+SAMPLE = np.dtype([(name, "i8") for name in SAMPLE_FIELDS.split()])
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
+@lean
 @kernel
 def mix(value: Any) -> Any:
     """SplitMix64's finaliser."""
@@ -68,6 +66,7 @@ def mix(value: Any) -> Any:
     return value ^ (value >> np.uint64(31))
 
 
+@lean
 @kernel
 def is_lost(net: Any, f: int, code: int) -> bool:
     """Draw the fate of a transmission from its number alone."""
@@ -78,6 +77,7 @@ def is_lost(net: Any, f: int, code: int) -> bool:
     return bool(np.int64(draw) < net["loss_bound"])
 
 
+@lean
 @kernel
 def send(net: Any, f: int, t_ps: int, code: int, departures: Any, data: Any) -> None:
     """Put one frame into the bottleneck, or drop it."""
@@ -108,6 +108,7 @@ def send(net: Any, f: int, t_ps: int, code: int, departures: Any, data: Any) -> 
     net["data_tail"] += 1
 
 
+@lean
 @kernel
 def send_all(
     net: Any, flow: Any, f: int, t_ps: int, segment: Any, departures: Any, data: Any
@@ -123,6 +124,7 @@ def send_all(
         send(net, f, t_ps, code, departures, data)
 
 
+@lean
 @kernel
 def send_ack_back(
     net: Any, f: int, t_ps: int, n: int, ack_delay_ps: Any, on_way: Any, on_way_ends: Any
@@ -136,6 +138,7 @@ def send_ack_back(
     on_way_ends[f, 1] += 1
 
 
+@lean
 @kernel
 def sample(net: Any, flow: Any, samples: Any) -> None:
     """Note the state of all flows."""
@@ -158,6 +161,7 @@ def sample(net: Any, flow: Any, samples: Any) -> None:
     net["sample_ps"] += net["sample_step_ps"]
 
 
+@lean
 @kernel
 def run_until(
     net: Any,

@@ -1,0 +1,356 @@
+"""ExpressRoute circuit: two links between the customer's edge and the platform's edge routers.
+
+Each link is policed at the bought bandwidth in each direction: what exceeds it is dropped, not
+delayed. Both links carry traffic, each flow on one of them, so both together carry up to twice the
+bandwidth while both are up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, model_validator
+
+from simulator.base import fields
+from simulator.base.fields import (
+    CatalogueName,
+    Delay,
+    FrozenDict,
+    Name,
+    Named,
+    PositiveDuration,
+    Prefix,
+    Quantity,
+    Rate,
+    Sequenced,
+    catalogued,
+)
+from simulator.base.quantiles import exponential_table
+from simulator.base.units import DURATION, format_rate
+from simulator.draft import (
+    DIRECTIONS,
+    SCENARIO,
+    Ceiling,
+    CeilingKind,
+    Circuit,
+    CircuitEnd,
+    Draft,
+    Stage,
+)
+from simulator.plan import FORWARD, RETURN, Direction
+
+LINKS: Final = ("primary", "secondary")
+
+
+class CircuitLinkEnd(fields.Schema):
+    """The customer's end of one link."""
+
+    site: Name = Field(description="site where the link ends")
+    device: Name = Field(description="device of the site that ends it and speaks BGP")
+    delay: Delay | None = Field(
+        default=None,
+        description="one way from the device to the peering location; by distance if none is given",
+    )
+
+
+class CircuitLinks(fields.Schema):
+    """The two links of a circuit."""
+
+    primary: CircuitLinkEnd = Field(description="first link")
+    secondary: CircuitLinkEnd = Field(description="second link")
+
+
+class CircuitAccess(fields.Schema):
+    """A site's access line to the provider's network."""
+
+    rate: Rate = Field(description="rate in each direction, of bytes on the wire")
+    delay: Delay = catalogued(
+        "circuit.access.delay", "one way, beyond the distance to the peering location"
+    )
+    buffer: PositiveDuration = catalogued(
+        "circuit.access.buffer", "time that a full buffer of the line holds, then tail drop"
+    )
+
+
+class CircuitBfd(fields.Schema):
+    """Bidirectional forwarding detection on the links."""
+
+    interval: Annotated[float, Quantity(DURATION, "50 ms", "10 s", row="circuit.bfd.interval")] = (
+        catalogued("circuit.bfd.interval", "time between packets")
+    )
+    multiplier: Annotated[int, Field(ge=1, le=50)] = catalogued(
+        "circuit.bfd.multiplier", "packets missed until the link is down"
+    )
+
+
+class CircuitBgp(fields.Schema):
+    """BGP sessions on the links."""
+
+    by: Literal["customer", "provider"] | None = Field(
+        default=None,
+        description="who speaks BGP with the platform; the provider with ip-vpn, else the customer",
+    )
+    keepalive: PositiveDuration = catalogued("circuit.bgp.keepalive", "time between keepalives")
+    hold: PositiveDuration = catalogued("circuit.bgp.hold", "hold time")
+    honours_prepend: bool = Field(
+        default=True, description="whether prepended AS paths move traffic before maintenance"
+    )
+    convergence: PositiveDuration = catalogued(
+        "circuit.bgp.convergence", "time until the provider's network uses another way"
+    )
+
+
+class PrivatePeering(fields.Schema):
+    """Private peering: the way to VNets."""
+
+    advertise: Sequenced[Prefix] = Field(
+        default=(),
+        description="prefixes announced to the platform; by default those of the sites",
+    )
+
+
+class Peerings(fields.Schema):
+    """What a circuit carries."""
+
+    private: PrivatePeering = Field(
+        default_factory=PrivatePeering, description="private peering: the way to VNets"
+    )
+
+
+class CircuitSchema(fields.Schema):
+    """An ExpressRoute circuit."""
+
+    provider_model: Literal["ip-vpn", "point-to-point-ethernet", "cross-connection", "direct"] = (
+        Field(description="how the customer's network reaches the platform")
+    )
+    port: Name | None = Field(default=None, description="pair of ports of a direct circuit")
+    peering_location: Annotated[str, CatalogueName("peering-locations")] | None = Field(
+        default=None, description="where it ends; a direct circuit ends where its port is"
+    )
+    bandwidth: Rate = Field(description="bought bandwidth, of each link in each direction")
+    tier: Literal["local", "standard", "premium"] = Field(
+        default="standard", description="which regions it reaches"
+    )
+    billing: Literal["metered", "unlimited"] = Field(
+        default="metered", description="whether egress is paid by volume"
+    )
+    links: CircuitLinks | None = Field(
+        default=None, description="where the two links end, unless the model is ip-vpn"
+    )
+    access: Named[CircuitAccess] = Field(
+        default_factory=lambda: FrozenDict[CircuitAccess](),
+        description="ip-vpn: access lines by site",
+    )
+    bfd: CircuitBfd | None = Field(default=None, description="fast detection of dead links")
+    bgp: CircuitBgp = Field(default_factory=CircuitBgp, description="BGP sessions on the links")
+    peerings: Peerings = Field(default_factory=Peerings, description="what the circuit carries")
+
+    @model_validator(mode="after")
+    def _place(self) -> CircuitSchema:
+        is_direct = self.provider_model == "direct"
+        if is_direct and (self.port is None or self.peering_location is not None):
+            fields.refuse(
+                "a direct circuit ends at a pair of ports of the customer",
+                "write port: NAME and no peering_location",
+            )
+        if not is_direct and (self.port is not None or self.peering_location is None):
+            fields.refuse(
+                f"a circuit of model {self.provider_model} ends at a port of the provider",
+                "write peering_location: NAME and no port",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _customer(self) -> CircuitSchema:
+        if self.provider_model == "ip-vpn" and (self.links is not None or not self.access):
+            fields.refuse(
+                "with ip-vpn each site has an access line to the provider's network",
+                "write access: {SITE: {rate: ...}} and no links",
+            )
+        if self.provider_model != "ip-vpn" and (self.links is None or self.access):
+            fields.refuse(
+                f"with {self.provider_model} both links end at devices of the customer",
+                "write links: {primary: {site: ..., device: ...}, secondary: ...} and no access",
+            )
+        return self
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites that it joins to the platform."""
+        if self.links is None:
+            return tuple(self.access)
+        return tuple(dict.fromkeys((self.links.primary.site, self.links.secondary.site)))
+
+
+Schema = CircuitSchema
+
+STAGE = Stage.GATEWAYS
+
+
+# ---------------------------------------------------------------------------------------------
+# In the plan
+# ---------------------------------------------------------------------------------------------
+
+
+def plan_rows(name: str, circuit: CircuitSchema, draft: Draft) -> None:
+    """Add a policer for each link and direction, and what lies between it and the sites."""
+    pair = None if circuit.port is None else draft.port_pairs[circuit.port]
+    location = circuit.peering_location if pair is None else pair.peering_location
+    policers = {link: _policers(name, link, circuit, draft) for link in LINKS}
+    ports = {link: pair.hops[link] if pair else None for link in LINKS}
+    edge_hops: dict[str, Mapping[Direction, tuple[int, ...]]] = {
+        link: {
+            FORWARD: (*_hop(ports[link], FORWARD), policers[link][FORWARD]),
+            RETURN: (policers[link][RETURN], *_hop(ports[link], RETURN)),
+        }
+        for link in LINKS
+    }
+    ends = _of_sites if circuit.links is None else _of_devices
+    draft.circuits[name] = Circuit(
+        name=name,
+        peering_location=str(location),
+        is_direct=pair is not None,
+        bandwidth_bps=circuit.bandwidth,
+        ends=tuple(ends(name, circuit, str(location), edge_hops, draft)),
+        fastpath_ips=_fastpath_ips(name, None if pair is None else pair.bandwidth_bps, draft),
+    )
+
+
+def _hop(hops: Mapping[Direction, int] | None, direction: Direction) -> tuple[int, ...]:
+    return () if hops is None else (hops[direction],)
+
+
+def _policers(
+    name: str, link: str, circuit: CircuitSchema, draft: Draft
+) -> Mapping[Direction, int]:
+    """The rate limit of one link, with what both links together may carry if one is lost."""
+    found = draft.catalog.expressroute_circuit(
+        circuit.bandwidth, is_direct=circuit.provider_model == "direct"
+    )
+    limit = draft.catalog.expressroute_parameter("rate limit")
+    hop = f"{name}.{link}"
+    return draft.servers(
+        hop,
+        is_shared=False,
+        ceilings=[
+            Ceiling(
+                CeilingKind.PATH, f"circuit link {hop}", found.cite(), rate_bps=circuit.bandwidth
+            ),
+            Ceiling(
+                CeilingKind.PATH,
+                f"circuit {name} after losing one link",
+                limit.cite(),
+                rate_after_loss_bps=circuit.bandwidth,
+            ),
+        ],
+        rate_bps=circuit.bandwidth,
+        policer_burst_s=draft.catalog.default("expressroute.policer_burst").value,
+    )
+
+
+def _of_devices(
+    name: str,
+    circuit: CircuitSchema,
+    location: str,
+    edge_hops: Mapping[str, Mapping[Direction, tuple[int, ...]]],
+    draft: Draft,
+) -> Iterator[CircuitEnd]:
+    """Both links end at devices of the customer, perhaps of two sites."""
+    for link in LINKS:
+        end: CircuitLinkEnd = getattr(circuit.links, link)
+        line = _line(f"{name}.{link}.line", end.site, end.delay, 0.0, location, draft)
+        edge = draft.edges[end.site][end.device]
+        yield CircuitEnd(
+            link=link,
+            site=end.site,
+            edge=edge,
+            hops={
+                FORWARD: (line[FORWARD], *edge_hops[link][FORWARD]),
+                RETURN: (*edge_hops[link][RETURN], line[RETURN]),
+            },
+            announces=_announced(circuit, edge.announces),
+            as_path_length=1,
+        )
+
+
+def _of_sites(
+    name: str,
+    circuit: CircuitSchema,
+    location: str,
+    edge_hops: Mapping[str, Mapping[Direction, tuple[int, ...]]],
+    draft: Draft,
+) -> Iterator[CircuitEnd]:
+    """Every site reaches both links through its access line and the provider's network."""
+    for site, access in circuit.access.items():
+        hop = f"{name}.{site}.access"
+        servers = draft.servers(
+            hop,
+            is_shared=False,
+            ceilings=[
+                Ceiling(CeilingKind.ACCESS, f"access line {hop}", SCENARIO, rate_bps=access.rate)
+            ],
+            rate_bps=access.rate,
+            buffer_s=access.buffer,
+        )
+        line = _line(f"{name}.{site}.line", site, None, access.delay, location, draft)
+        for link in LINKS:
+            yield CircuitEnd(
+                link=link,
+                site=site,
+                edge=None,
+                hops={
+                    FORWARD: (servers[FORWARD], line[FORWARD], *edge_hops[link][FORWARD]),
+                    RETURN: (*edge_hops[link][RETURN], line[RETURN], servers[RETURN]),
+                },
+                announces=_announced(circuit, draft.place(site).prefixes),
+                as_path_length=2,
+            )
+
+
+def _announced(circuit: CircuitSchema, of_site: tuple[Prefix, ...]) -> tuple[Prefix, ...]:
+    """The prefixes of the site that the circuit announces; a larger one may hold several sites."""
+    given = circuit.peerings.private.advertise
+    if not given:
+        return of_site
+    return tuple(p for p in given if any(p.overlaps(own) for own in of_site))
+
+
+def _line(
+    hop: str, site: str, delay_s: float | None, beyond_s: float, location: str, draft: Draft
+) -> Mapping[Direction, int]:
+    """The way between a site and the peering location, by its delay or by distance."""
+    source = SCENARIO
+    if delay_s is None:
+        spot = draft.spots[site]
+        at = (spot.latitude_deg, spot.longitude_deg)
+        if spot.near is not None:
+            region = draft.catalog.region(spot.near)
+            at = (region.latitude_deg, region.longitude_deg)
+        rtt = draft.catalog.rtt_to_location_s(*at, location)
+        delay_s, source = rtt.value_s / 2 + beyond_s, rtt.cite()
+    arguments = _jitter(draft)
+    ceiling = Ceiling(CeilingKind.PATH, f"line {hop}", source, rate_bps=math.inf)
+    return {d: draft.path(hop, d, [ceiling], delay_s=delay_s, **arguments) for d in DIRECTIONS}
+
+
+def _jitter(draft: Draft) -> dict[str, Any]:
+    p95_s = draft.catalog.default("expressroute.jitter").value
+    if p95_s == 0:
+        return {}
+    interval_s = draft.catalog.default("path.jitter_interval").value
+    return {"jitter_quantiles_s": exponential_table(p95_s), "jitter_interval_s": interval_s}
+
+
+def _fastpath_ips(name: str, port_bps: float | None, draft: Draft) -> Ceiling:
+    """How many addresses of the platform FastPath reaches: a note, no rate (rule R166)."""
+    row = "FastPath IPs, provider circuit"
+    if port_bps is not None:
+        # Ports above the largest one with a figure have at least the addresses of that one.
+        own = f"FastPath IPs, Direct {format_rate(port_bps).partition(' ')[0]}G"
+        known = own in draft.catalog.names("expressroute-parameters")
+        row = own if known else "FastPath IPs, Direct 100G"
+    limit = draft.catalog.expressroute_parameter(row)
+    label = f"FastPath on {name} past the gateway, up to {limit.value:,.0f} IP addresses"
+    return Ceiling(CeilingKind.GATEWAY, label, limit.cite(), rate_bps=math.inf)

@@ -1,0 +1,176 @@
+"""ExpressRoute connection: a circuit joined to the ExpressRoute gateway of a VNet.
+
+    on-premises -> VNet    circuit link, edge router, ExpressRoute gateway, VNet
+    with FastPath          circuit link, edge router, VNet
+    VNet -> on-premises    edge router, circuit link: past the gateway in any case
+
+FastPath goes on past the gateway to a peered VNet on ExpressRoute Direct alone (rule R165).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from simulator.base import fields
+from simulator.base.fields import Name
+from simulator.base.quantiles import exponential_table
+from simulator.draft import (
+    DIRECTIONS,
+    Ceiling,
+    CeilingKind,
+    Circuit,
+    CircuitEnd,
+    Draft,
+    Link,
+    Offer,
+    Onward,
+    PacketLimit,
+    Pass,
+    Passes,
+    Point,
+    RouteKind,
+    Stage,
+)
+from simulator.plan import FORWARD, RETURN, Direction
+
+
+class ExpressRouteConnection(fields.Schema):
+    """A connection between a circuit and an ExpressRoute gateway."""
+
+    type: Literal["expressroute"] = Field(description="kind of connection")
+    circuit: Name = Field(description="circuit at the customer's end")
+    gateway: Name = Field(description="ExpressRoute gateway at the platform's end")
+    weight: Annotated[int, Field(ge=0, le=32_000)] = Field(
+        default=0,
+        description="which of several circuits the VNet prefers for a prefix; the higher wins",
+    )
+    fastpath: bool = Field(
+        default=False, description="whether packets from on-premises pass the gateway by"
+    )
+
+
+Schema = ExpressRouteConnection
+
+STAGE = Stage.CONNECTIONS
+
+
+def joins(connection: ExpressRouteConnection, parts: Any) -> tuple[str, ...]:
+    """The sites of the circuit and the VNet of the gateway, as far as they exist."""
+    circuit = parts.circuits.get(connection.circuit)
+    gateway = parts.expressroute_gateways.get(connection.gateway)
+    if circuit is None or gateway is None:
+        return ()
+    return (*circuit.sites, gateway.vnet)
+
+
+def plan_rows(name: str, connection: ExpressRouteConnection, draft: Draft) -> None:
+    """Add both links of the circuit for each site, and offer the prefixes of each side."""
+    circuit = draft.circuits[connection.circuit]
+    edge_router = f"{name}.msee"
+    draft.add_point(Point(edge_router, {FORWARD: (), RETURN: ()}))
+    draft.add_link(_into_vnet(edge_router, connection, circuit, draft))
+    vnet = draft.expressroute_gateways[connection.gateway].vnet
+    for end in circuit.ends:
+        place = f"{name}.{end.link}" if end.edge else f"{name}.{end.site}.{end.link}"
+        draft.add_link(
+            Link(
+                name=place,
+                a=end.edge.name if end.edge else end.site,
+                b=edge_router,
+                passes={d: tuple(map(Pass, end.hops[d])) for d in DIRECTIONS},
+                connection=name,
+            )
+        )
+        draft.offers += _offers(name, connection, end, circuit, vnet, draft)
+
+
+def _into_vnet(
+    edge_router: str, connection: ExpressRouteConnection, circuit: Circuit, draft: Draft
+) -> Link:
+    """From the edge router through the gateway or past it, and always past it on return."""
+    gateway = draft.expressroute_gateways[connection.gateway]
+    notes = [circuit.fastpath_ips] if connection.fastpath else []
+    backbone = _backbone(edge_router, circuit.peering_location, gateway.vnet, notes, draft)
+    past: Passes = {d: (Pass(backbone[d]),) for d in DIRECTIONS}
+    through: Passes = {**past, FORWARD: (*past[FORWARD], *gateway.passes)}
+    limits: Mapping[Direction, PacketLimit] = {FORWARD: gateway.limit}
+    link = Link(edge_router, edge_router, gateway.vnet, through, limits=limits)
+    if not connection.fastpath:
+        return link
+    return replace(
+        link,
+        passes=past,
+        limits={},
+        onward=None if circuit.is_direct else Onward(through, limits),
+    )
+
+
+def _backbone(
+    edge_router: str, location: str, vnet: str, notes: list[Ceiling], draft: Draft
+) -> Mapping[Direction, int]:
+    """The platform's network between peering location and region, less what the VNet counts."""
+    place = draft.place(vnet)
+    rtt = draft.catalog.rtt_from_location_s(location, place.region)
+    inside_s = sum(draft.delay_s[p.hop_idx] for p in place.passes[FORWARD])
+    jitter_s_p95 = draft.catalog.default("expressroute.jitter").value
+    label = f"backbone {location} to {place.region}"
+    ceiling = Ceiling(CeilingKind.PATH, label, rtt.cite(), rate_bps=math.inf)
+    return {
+        direction: draft.path(
+            edge_router,
+            direction,
+            [ceiling, *(notes if direction == FORWARD else [])],
+            delay_s=max(0.0, rtt.value_s / 2 - inside_s),
+            jitter_quantiles_s=exponential_table(jitter_s_p95) if jitter_s_p95 > 0 else None,
+            jitter_interval_s=draft.catalog.default("path.jitter_interval").value,
+        )
+        for direction in DIRECTIONS
+    }
+
+
+def _offers(
+    name: str,
+    connection: ExpressRouteConnection,
+    end: CircuitEnd,
+    circuit: Circuit,
+    vnet: str,
+    draft: Draft,
+) -> Iterator[Offer]:
+    """What the site hears of the VNet over one link, and the VNet of the site."""
+    edges = {other.edge.name for other in circuit.ends if other.edge and other.site == end.site}
+    heard = Offer(
+        at=end.site,
+        to=vnet,
+        prefix=draft.place(vnet).prefixes[0],
+        connection=name,
+        kind=RouteKind.EXPRESSROUTE,
+        how="bgp",
+        via=(end.edge.name,) if end.edge and len(edges) > 1 else (),
+        local_preference=_preference(name, end, draft),
+        as_path_length=end.as_path_length,
+    )
+    for prefix in draft.place(vnet).prefixes:
+        yield replace(heard, prefix=prefix)
+    prepends_count = end.edge.prepends_count if end.edge else 0
+    for prefix in end.announces:
+        yield replace(
+            heard,
+            at=vnet,
+            to=end.site,
+            prefix=prefix,
+            weight=connection.weight,
+            local_preference=None,
+            as_path_length=end.as_path_length + prepends_count,
+        )
+
+
+def _preference(name: str, end: CircuitEnd, draft: Draft) -> int | None:
+    """What the device at the link prefers; with a provider's network any device of the site."""
+    edges = [end.edge] if end.edge else draft.edges[end.site].values()
+    given = [edge.local_preference[name] for edge in edges if name in edge.local_preference]
+    return max(given, default=None)

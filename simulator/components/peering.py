@@ -1,0 +1,114 @@
+"""Peering: two VNets joined by the platform's network, with no gateway on the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from simulator.backbone import backbone
+from simulator.base import fields
+from simulator.base.fields import Name, Sequenced
+from simulator.draft import (
+    DIRECTIONS,
+    Draft,
+    GatewayTransit,
+    Link,
+    Offer,
+    Pass,
+    Passes,
+    RouteKind,
+    Stage,
+)
+from simulator.plan import FORWARD, RETURN
+
+
+class Peering(fields.Schema):
+    """A peering of two VNets, in one region or between two."""
+
+    type: Literal["peering"] = Field(description="kind of connection")
+    vnets: Sequenced[Name] = Field(
+        min_length=2, max_length=2, description="the two VNets; forward is to the second"
+    )
+    allow_gateway_transit: Name | None = Field(
+        default=None, description="the one of them whose gateways the other may use"
+    )
+    use_remote_gateways: Name | None = Field(
+        default=None, description="the one of them that uses the gateways of the other"
+    )
+    allow_forwarded_traffic: Sequenced[Name] = Field(
+        default=(),
+        max_length=2,
+        description="those of them that take traffic which does not come from the other itself",
+    )
+
+    @model_validator(mode="after")
+    def _of_these_two(self) -> Peering:
+        first, second = self.vnets
+        if first == second:
+            fields.refuse(f"both ends are {first}", "name two VNets")
+        named = (self.allow_gateway_transit, self.use_remote_gateways)
+        for name in filter(None, [*named, *self.allow_forwarded_traffic]):
+            if name not in self.vnets:
+                fields.refuse(f"{name} is not one of the peered VNets", f"name {first} or {second}")
+        if self.use_remote_gateways is not None:
+            hub = second if self.use_remote_gateways == first else first
+            if self.allow_gateway_transit != hub:
+                fields.refuse(
+                    f"{self.use_remote_gateways} cannot use the gateways of {hub}, which does not "
+                    "allow it (rule R113)",
+                    f"write allow_gateway_transit: {hub}",
+                )
+        return self
+
+
+Schema = Peering
+
+STAGE = Stage.PEERINGS
+
+
+def joins(peering: Peering, parts: Any) -> tuple[str, ...]:
+    """The VNets that exist."""
+    return tuple(name for name in peering.vnets if name in parts.vnets)
+
+
+def plan_rows(name: str, peering: Peering, draft: Draft) -> None:
+    """Add the backbone between the VNets, and the way from the hub's gateways to a spoke."""
+    first, second = peering.vnets
+    between = backbone(draft, f"{name}.backbone", first, second, ends_count=1)
+    passes = {d: (Pass(between.hops[d]),) for d in DIRECTIONS}
+    draft.add_link(Link(name, first, second, passes, connection=name, reaches_hosts=True))
+    for at, to in ((first, second), (second, first)):
+        draft.offers += [
+            Offer(at, to, prefix, name, RouteKind.PEERING, "system")
+            for prefix in draft.place(to).prefixes
+        ]
+    spoke = peering.use_remote_gateways
+    if spoke is not None:
+        _add_gateways(name, second if spoke == first else first, spoke, draft)
+
+
+def _add_gateways(name: str, hub: str, spoke: str, draft: Draft) -> None:
+    """Let the gateways of the hub reach the spoke as they reach the hub."""
+    transit = f"{name}.transit"
+    draft.gateway_transits.append(GatewayTransit(transit, hub, spoke))
+    further = backbone(draft, transit, hub, spoke, ends_count=1)
+    for link in [link for link in draft.links if link.b == hub and not link.connection]:
+        onward = link.onward or link
+        passes: Passes = {
+            FORWARD: (*onward.passes[FORWARD], Pass(further.hops[FORWARD])),
+            RETURN: (Pass(further.hops[RETURN]), *onward.passes[RETURN]),
+        }
+        around = f"{transit}.{link.name}"
+        draft.add_link(
+            replace(
+                link,
+                name=around,
+                b=spoke,
+                passes=passes,
+                connection=transit,
+                limits=onward.limits,
+                onward=None,
+            )
+        )
