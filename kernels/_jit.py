@@ -92,7 +92,8 @@ def _compiled(function: Function, inline: Literal["never", "always"]) -> Functio
     if is_plain_python():
         return function
     # Nobody takes the address of a kernel: the C wrapper would only cost compile time.
-    decorator = numba.njit(error_model="numpy", inline=inline, no_cfunc_wrapper=True)
+    options: Any = {"error_model": "numpy", "inline": inline, "no_cfunc_wrapper": True}
+    decorator = numba.njit(**options)
     dispatcher: Any = decorator(function)
     # What `cache=True` does, with our folder and our lock. Numba reads the folder once, when a
     # cache is made: other users of Numba in this process keep theirs.

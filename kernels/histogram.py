@@ -74,8 +74,9 @@ def close_bin(
 ) -> int:
     """Take the percentiles of an open time bin, add it to the run's histogram, and empty it.
 
-    bin_count: int32[streams, BUCKETS], run_count: int64[streams, BUCKETS], both changed in place; add_to_run is false during
-    warm-up; probability: float64[q]; value_ps: float64[streams, q], written. Returns 0.
+    bin_count: int32[streams, BUCKETS], run_count: int64[streams, BUCKETS], both changed in place;
+    add_to_run is false during warm-up; probability: float64[q]; value_ps: float64[streams, q],
+    written. Returns 0.
     """
     for s in range(bin_count.shape[0]):
         quantiles(bin_count[s], probability, value_ps[s])

@@ -12,7 +12,7 @@ below this line: a hop, a stream or a node is its index. Time is int64 picosecon
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,7 @@ NEVER_PS: Final = np.iinfo(np.int64).max // 2
 UNLIMITED: Final = np.int64(1) << np.int64(50)
 """A buffer, in bytes, or a wait, in picoseconds (19 minutes), that nothing fills."""
 
-BLOCK: Final = 1024
+BLOCK: Final = 512
 """Packets that pass a segment together, in columns: they fit the first-level cache."""
 
 FLOW_SHIFT: Final = 40
@@ -138,7 +138,8 @@ NODE: Final = np.dtype(
         ("flow_end", np.int32),
         ("early_outlet", np.int32),  # feeds a node earlier in the sweep: drained first
         ("only_next", np.int32),  # the one node that follows, with nothing to recode; -1 = no
-        ("only_direction", np.int32),  # all that passes belongs to it and ends here; -1 = no
+        ("all_end", np.int32),  # whatever leaves the segment is delivered
+        ("only_direction", np.int32),  # ... and all of it is counted in this row; -1 = no
         ("inbox_off", np.int64),
         ("inbox_room", np.int64),
         ("inbox_count", np.int64),
@@ -157,6 +158,7 @@ GROUP: Final = np.dtype(
     [
         ("node_begin", np.int32),
         ("node_end", np.int32),
+        ("has_early_outlet", np.int32),  # some of its nodes have
         ("window_ps", np.int64),
     ],
     align=True,
@@ -167,11 +169,41 @@ PACKET: Final = np.dtype(
         ("time_ps", np.int64),  # arrival at the next place
         ("sent_ps", np.int64),
         ("id", np.int64),
-        ("size", np.int32),
+        ("size", np.uint32),
         ("step", np.int32),
     ],
     align=True,
 )
+
+COLUMNS: Final = np.dtype(
+    [
+        ("time_ps", np.int64, (BLOCK,)),  # arrival at the present place, ascending with the id
+        ("out_ps", np.int64, (BLOCK,)),  # arrival at the next place, until it is sure
+        ("sent_ps", np.int64, (BLOCK,)),
+        ("id", np.int64, (BLOCK,)),
+        ("size", np.uint32, (BLOCK,)),
+        ("step", np.int32, (BLOCK,)),
+        ("gap_ps", np.float64, (BLOCK,)),  # sources: time to the next packet
+        ("bits", np.uint64, (BLOCK,)),
+        ("lost_id", np.int64, (BLOCK,)),  # what a hop has taken out of the block
+        ("lost_size", np.uint32, (BLOCK,)),
+    ],
+    align=True,
+)
+"""A block of packets on its way through a segment, as columns of one record."""
+
+KEY: Final = np.dtype([("time_ps", np.int64), ("row", np.int64)], align=True)
+"""Place of a packet in the order of an inbox."""
+
+FLOW_INFO: Final = np.dtype(
+    [
+        ("key", np.uint64),  # of its random numbers
+        ("direction", np.int32),  # row of the counters
+        ("tcp_flow", np.int32),  # TCP flow that sends it or that it acknowledges; -1 = open loop
+    ],
+    align=True,
+)
+"""What the flow number of a packet's id leads to."""
 
 DEPARTURE: Final = np.dtype([("time_ps", np.int64), ("bytes", np.int64)], align=True)
 
@@ -238,3 +270,85 @@ COUNTER: Final = np.dtype(
 LATENCY_SHIFT: Final = 6
 LATENCY_UNIT_PS: Final = 1 << LATENCY_SHIFT
 """Latencies are summed in units of 64 ps: exact sums, and 1e11 packets of a second still fit."""
+
+# What `kernels.packets.advance` returns; with the index of what is full in `progress`.
+DONE: Final = 0
+GROW_LINK: Final = 1
+GROW_QUEUE: Final = 2
+GROW_INBOX: Final = 3
+GROW_ACKS: Final = 4
+PAUSED: Final = 5
+BROKEN_ORDER: Final = 6
+
+PROGRESS: Final = np.dtype(
+    [
+        ("group", np.int64),  # where the sweep goes on
+        ("time_ps", np.int64),
+        ("full_idx", np.int64),  # hop, node or TCP flow whose array is full
+        ("packets", np.int64),  # packets at nodes that this call has seen
+    ],
+    align=True,
+)
+
+
+class Network(NamedTuple):
+    """Every array the sweep touches.
+
+    Read only: group, node fields that describe, segment_hop, steps, size_table, jitter_table,
+    flow_info. Everything else is state that a call leaves for the next one, or scratch.
+    """
+
+    group: Any
+    """GROUP."""
+    node: Any
+    """NODE."""
+    segment_hop: Any
+    """int32: hops of the segments, one after another."""
+    steps: Any
+    """STEP."""
+    hop: Any
+    """HOP."""
+    state: Any
+    """HOP_STATE, one for each hop."""
+    link: Any
+    """PACKET: pool of the link rings."""
+    departure: Any
+    """DEPARTURE: pool of the queue rings."""
+    inbox: Any
+    """PACKET: pool of the inboxes."""
+    source: Any
+    """SOURCE."""
+    size_table: Any
+    """SIZE."""
+    jitter_table: Any
+    """int64[rows, quantiles] ps."""
+    flow_info: Any
+    """FLOW_INFO, by the flow number of ids."""
+    endpoint: Any
+    """ENDPOINT, one for each TCP flow."""
+    tcp_flow: Any
+    """kernels.tcp.FLOW."""
+    tcp_segment: Any
+    """kernels.tcp.SEGMENT: pool."""
+    tcp_ack: Any
+    """kernels.tcp.ACK: pool."""
+    counter: Any
+    """COUNTER[directions]."""
+    header_bytes: Any
+    """int64[directions]: inner bytes of an open-loop packet that are no payload."""
+    histogram: Any
+    """int32[directions, BUCKETS]: latencies of the open time bin."""
+    dropped_packets: Any
+    """int64[directions, REASONS]."""
+    dropped_bytes: Any
+    """int64[directions, REASONS]."""
+    hop_dropped: Any
+    """int64[hops, REASONS]."""
+    progress: Any
+    """PROGRESS[1]."""
+    columns: Any
+    """COLUMNS[1], scratch."""
+    key: Any
+    """KEY[largest inbox], scratch."""
+    bucket: Any
+    """int32[2 x largest inbox + 2], scratch."""

@@ -9,9 +9,9 @@ in topological order, handle exactly its arrivals before T1 in tight loops:
                    ring        ring    ring     hop it left, so a cut at any time is a true state
 
     node     a segment (hops fused in a row), or the sending or receiving end of TCP flows
-    inbox    what arrives at the head of a node within the present window, in any order
-    link     FIFO ring per hop: left this hop, not yet at the next place
-    block    up to BLOCK packets in columns on their way through a segment
+    inbox    what arrives at the head of a node within the present window   (kernels.inbox)
+    link     FIFO ring per hop: left this hop, not yet at the next place    (kernels.links)
+    block    up to BLOCK packets in columns on their way through a segment  (kernels.hop)
 
 Laws (they make windows, epochs and layouts invisible in the results):
 1. Nothing is processed at or past T1.
@@ -26,1046 +26,417 @@ again: the caller grows the array and calls once more. Memory follows the packet
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
-from kernels import layout, tcp
 from kernels._jit import inline_kernel, kernel
+from kernels._lean import lean
+from kernels.endpoints import run_receiver, run_sender
 from kernels.histogram import bucket_of
-from kernels.hop import pass_hop
+from kernels.hop import (
+    count_drops,
+    go_on,
+    lose,
+    remember_departures,
+    serve,
+    serve_exact,
+    take_all_out,
+    travel,
+)
+from kernels.inbox import append_block, fill_from_inbox, put_packet, sort_inbox
 from kernels.layout import (
     BLOCK,
-    CONSTANT,
+    BROKEN_ORDER,
+    BUFFER_FULL,
+    DONE,
     FLOW_SHIFT,
+    GROW_INBOX,
+    GROW_LINK,
+    GROW_QUEUE,
     LATENCY_SHIFT,
     LATENCY_UNIT_PS,
     MTU_EXCEEDED,
-    NEVER_PS,
     NO_ROUTE,
-    RECEIVER_NODE,
+    PATH,
+    PATH_DOWN,
+    PAUSED,
+    POLICED,
+    RANDOM_LOSS,
     SEGMENT_NODE,
     SENDER_NODE,
-    SEQUENCE_MASK,
     SIZE_MASK,
-    TRANSMISSION_MASK,
     UNLIMITED,
     WIRE_SHIFT,
+    Network,
 )
-from kernels.random import exponential, mix, uniform
-
-# What `advance` returns; with the index in progress[2].
-DONE: Final = 0
-GROW_LINK: Final = 1
-GROW_QUEUE: Final = 2
-GROW_INBOX: Final = 3
-GROW_ACKS: Final = 4
-PAUSED: Final = 5
-BROKEN_ORDER: Final = 6
+from kernels.links import insert, is_waiting, keep_early, take_early
+from kernels.packet_sources import count_sent, packets_due, send_block
 
 IP_HEADER_BYTES: Final = 20
 FRAGMENT_UNIT_BYTES: Final = 8
-ALIAS_BITS: Final = np.uint64(32)
-LOW_32: Final = np.uint64(0xFFFFFFFF)
-TWO_TO_MINUS_32: Final = 2.0**-32
 
 
-class Network(NamedTuple):
-    """Every array the sweep touches; records as in `kernels.layout`.
-
-    Read only: group, node fields that describe, segment_hop, steps, size_table, jitter_table,
-    flow_key, endpoint_of_flow. Everything else is state that a call leaves for the next one.
-    """
-
-    group: np.ndarray
-    node: np.ndarray
-    segment_hop: np.ndarray  # int32: hops of the segments, one after another
-    steps: np.ndarray
-    hop: np.ndarray
-    state: np.ndarray
-    link: np.ndarray  # PACKET pool of the link rings
-    departure: np.ndarray  # DEPARTURE pool of the queue rings
-    inbox: np.ndarray  # PACKET pool
-    source: np.ndarray
-    size_table: np.ndarray
-    jitter_table: np.ndarray  # int64[rows, quantiles] ps
-    flow_key: np.ndarray  # uint64[flows]
-    endpoint_of_flow: np.ndarray  # int32[flows]: TCP flow that an id belongs to
-    endpoint: np.ndarray
-    tcp_flow: np.ndarray  # tcp.FLOW
-    tcp_segment: np.ndarray  # tcp.SEGMENT pool
-    tcp_ack: np.ndarray  # tcp.ACK pool
-    counter: np.ndarray  # COUNTER[directions]
-    header_bytes: np.ndarray  # int64[directions]: inner bytes of an open-loop packet, no payload
-    histogram: np.ndarray  # int32[directions, BUCKETS] of the open bin
-    dropped_packets: np.ndarray  # int64[directions, REASONS]
-    dropped_bytes: np.ndarray
-    hop_dropped: np.ndarray  # int64[hops, REASONS]
-    progress: np.ndarray  # int64[4]: group, T0, index to grow, packets seen by this call
-    # scratch
-    time_a: np.ndarray  # int64[BLOCK]
-    time_b: np.ndarray
-    sent: np.ndarray
-    ident: np.ndarray
-    size: np.ndarray  # int32[BLOCK]
-    step: np.ndarray
-    gap: np.ndarray  # float64[BLOCK]
-    bits: np.ndarray  # uint64[BLOCK]
-    key_time: np.ndarray  # int64[largest inbox]
-    key_row: np.ndarray  # int32[largest inbox]
-    spare_time: np.ndarray
-    spare_row: np.ndarray
-    bucket: np.ndarray  # int32[4 x largest inbox + 4]
-
-
-# ---- order ------------------------------------------------------------------------------------
+# ---- through the hops of a segment ------------------------------------------------------------
 
 
 @inline_kernel
-def is_before(time_a: int, id_a: int, time_b: int, id_b: int) -> bool:
-    """The one tie rule: (arrival time, id)."""
-    return time_a < time_b or (time_a == time_b and id_a < id_b)
-
-
-@kernel
-def merge_sort(
-    time: np.ndarray, row: np.ndarray, spare_time: np.ndarray, spare_row: np.ndarray, n: int,
-    inbox: np.ndarray, off: int,
-) -> int:
-    """Sort rows by (time, id) in any case, O(n log n); returns 1 if the result is in the spares."""
-    width = 1
-    side = 0
-    while width < n:
-        low = 0
-        while low < n:
-            mid = min(low + width, n)
-            high = min(low + 2 * width, n)
-            a, b = low, mid
-            for k in range(low, high):
-                if side == 0:
-                    take_a = b >= high or (
-                        a < mid
-                        and not is_before(
-                            time[b], inbox[off + row[b]]["id"], time[a], inbox[off + row[a]]["id"]
-                        )
-                    )
-                    x = a if take_a else b
-                    spare_time[k] = time[x]
-                    spare_row[k] = row[x]
-                else:
-                    take_a = b >= high or (
-                        a < mid
-                        and not is_before(
-                            spare_time[b], inbox[off + spare_row[b]]["id"],
-                            spare_time[a], inbox[off + spare_row[a]]["id"],
-                        )
-                    )
-                    x = a if take_a else b
-                    time[k] = spare_time[x]
-                    row[k] = spare_row[x]
-                if take_a:
-                    a += 1
-                else:
-                    b += 1
-            low = high
-        side = 1 - side
-        width *= 2
-    return side
-
-
-@kernel
-def sort_inbox(
-    inbox: np.ndarray, off: int, n: int, time: np.ndarray, row: np.ndarray,
-    spare_time: np.ndarray, spare_row: np.ndarray, bucket: np.ndarray,
-) -> int:
-    """Order an inbox by (time, id): returns 0 in `row`, 1 in `spare_row`, 2 if it was in order.
-
-    inbox[off:off+n] stays as it is. One counting pass over about n buckets of equal width, then an
-    insertion pass; crowded buckets (many arrivals at nearly one instant) go to a merge sort.
-    """
-    low = high = inbox[off]["time_ps"]
-    disorder = 0
-    previous = low - 1
-    for i in range(n):
-        t = inbox[off + i]["time_ps"]
-        time[i] = t
-        row[i] = i
-        low = min(low, t)
-        high = max(high, t)
-        disorder += np.int64(t <= previous)
-        previous = t
-    if disorder == 0:
-        return 2
-    buckets = 1
-    while buckets < n:
-        buckets *= 2
-    shift = 0
-    while ((high - low) >> shift) >= buckets:
-        shift += 1
-    for b in range(buckets + 1):
-        bucket[b] = 0
-    for i in range(n):
-        bucket[((time[i] - low) >> shift) + 1] += 1
-    total = 0
-    crowded = 0
-    for b in range(buckets + 1):
-        crowded = max(crowded, bucket[b])
-        total += bucket[b]
-        bucket[b] = total
-    if crowded > 64:
-        return merge_sort(time, row, spare_time, spare_row, n, inbox, off)
-    for i in range(n):
-        b = (time[i] - low) >> shift
-        k = bucket[b]
-        bucket[b] = k + 1
-        spare_time[k] = time[i]
-        spare_row[k] = row[i]
-    for i in range(1, n):
-        t = spare_time[i]
-        if t <= spare_time[i - 1]:
-            r = spare_row[i]
-            ident = inbox[off + r]["id"]
-            k = i
-            while k > 0 and is_before(
-                t, ident, spare_time[k - 1], inbox[off + spare_row[k - 1]]["id"]
-            ):
-                spare_time[k] = spare_time[k - 1]
-                spare_row[k] = spare_row[k - 1]
-                k -= 1
-            spare_time[k] = t
-            spare_row[k] = r
-    return 1
-
-
-# ---- moving packets ---------------------------------------------------------------------------
-
-
-@inline_kernel
-def write_packet(
-    pool: np.ndarray, at: int, time_ps: int, sent_ps: int, ident: int, size: int, step: int
-) -> None:
-    """Write one packet record."""
-    packet = pool[at]
-    packet["time_ps"] = time_ps
-    packet["sent_ps"] = sent_ps
-    packet["id"] = ident
-    packet["size"] = size
-    packet["step"] = step
-
-
-@kernel
-def recode(size: int, rule: np.ndarray, k: int) -> int:
-    """Size of a packet with the encapsulation of step `k`; 0 if it does not fit there.
-
-    wire = fixed + align(inner + trailer); a larger packet than the MTU is fragmented after
-    encapsulation (RFC 791: all payloads but the last a multiple of 8 bytes) or refused.
-    """
-    inner = size & SIZE_MASK
-    align = rule[k]["align_bytes"]
-    wire = rule[k]["fixed_bytes"] + ((inner + rule[k]["trailer_bytes"] + align - 1) & -align)
-    mtu = rule[k]["mtu_bytes"]
-    if mtu > 0 and wire > mtu:
-        if rule[k]["may_fragment"] == 0:
-            return 0
-        wire += (fragment_count(wire, mtu) - 1) * IP_HEADER_BYTES
-    return inner | (wire << WIRE_SHIFT)
-
-
-@inline_kernel
-def fragment_count(outer_bytes: int, mtu_bytes: int) -> int:
-    """How many IP packets carry an outer packet over a link with this MTU."""
-    room = (mtu_bytes - IP_HEADER_BYTES) // FRAGMENT_UNIT_BYTES * FRAGMENT_UNIT_BYTES
-    return (outer_bytes - IP_HEADER_BYTES + room - 1) // room
-
-
-@kernel
-def store_link(
-    state: np.ndarray, h: int, link: np.ndarray, first: int, n: int, time: np.ndarray,
-    sent: np.ndarray, ident: np.ndarray, size: np.ndarray, step: np.ndarray, is_sorted: bool,
-) -> int:
-    """Append packets first..n-1 of a block to the link ring of hop `h`; returns 0.
-
-    Where packets may overtake each other (`is_sorted` false) each is inserted at its time.
-    """
-    off = state[h]["link_off"]
-    mask = state[h]["link_mask"]
-    tail = state[h]["link_tail"]
-    for i in range(first, n):
-        at = tail
-        if not is_sorted:
-            while at > state[h]["link_head"] and is_before(
-                time[i], ident[i],
-                link[off + ((at - 1) & mask)]["time_ps"], link[off + ((at - 1) & mask)]["id"],
-            ):
-                link[off + (at & mask)] = link[off + ((at - 1) & mask)]
-                at -= 1
-        write_packet(link, off + (at & mask), time[i], sent[i], ident[i], size[i], step[i])
-        tail += 1
-    state[h]["link_tail"] = tail
-    return 0
-
-
-@kernel
-def deliver_block(
-    n: int, hops: int, time: np.ndarray, sent: np.ndarray, size: np.ndarray, step: np.ndarray,
-    steps: np.ndarray, only_direction: int, counter: np.ndarray, header_bytes: np.ndarray,
-    histogram: np.ndarray,
-) -> int:
-    """Count a block of open-loop packets that have arrived; returns 0."""
-    if only_direction >= 0:
-        d = only_direction
-        total_bytes = np.int64(0)
-        latency_sum = np.int64(0)
-        for i in range(n):
-            latency = time[i] - sent[i]
-            total_bytes += size[i] & SIZE_MASK
-            latency_sum += (latency + LATENCY_UNIT_PS // 2) >> LATENCY_SHIFT
-            histogram[d, bucket_of(latency)] += 1
-        counter[d]["delivered_packets"] += n
-        counter[d]["delivered_bytes"] += total_bytes
-        counter[d]["goodput_bytes"] += total_bytes - n * header_bytes[d]
-        counter[d]["latency_sum"] += latency_sum
-        return 0
-    for i in range(n):
-        d = steps[step[i] + hops]["direction"]
-        inner = np.int64(size[i] & SIZE_MASK)
-        latency = time[i] - sent[i]
-        counter[d]["delivered_packets"] += 1
-        counter[d]["delivered_bytes"] += inner
-        counter[d]["goodput_bytes"] += inner - header_bytes[d]
-        counter[d]["latency_sum"] += (latency + LATENCY_UNIT_PS // 2) >> LATENCY_SHIFT
-        histogram[d, bucket_of(latency)] += 1
-    return 0
-
-
-@kernel
-def forward_to_one(
-    n: int, hops: int, target: int, node: np.ndarray, inbox: np.ndarray, time: np.ndarray,
-    sent: np.ndarray, ident: np.ndarray, size: np.ndarray, step: np.ndarray,
-) -> int:
-    """Hand a whole block to the one node that follows (it has room); returns DONE."""
-    at = node[target]["inbox_off"] + node[target]["inbox_count"]
-    for i in range(n):
-        write_packet(inbox, at + i, time[i], sent[i], ident[i], size[i], step[i] + hops)
-    node[target]["inbox_count"] += n
-    return DONE
-
-
-@kernel
-def forward_block(
-    n: int, hops: int, h: int, here: int, may_go_back: bool, is_drain: bool, node: np.ndarray,
-    segment_hop: np.ndarray, inbox: np.ndarray, link: np.ndarray, state: np.ndarray,
-    time: np.ndarray, sent: np.ndarray, ident: np.ndarray, size: np.ndarray, step: np.ndarray,
-    steps: np.ndarray, counter: np.ndarray, header_bytes: np.ndarray, histogram: np.ndarray,
-    dropped_packets: np.ndarray, dropped_bytes: np.ndarray, hop_dropped: np.ndarray,
-    progress: np.ndarray,
-) -> int:
-    """Hand a block that has left the last hop `h` of node `here` to where each packet goes.
-
-    All arrive within the window. If an inbox is full, the rest waits in the link ring of `h`:
-    at its tail, or where it was taken from if the block was drained from that ring.
-    """
-    for i in range(n):
-        k = step[i] + hops
-        target = steps[k]["node"]
-        if target < 0:
-            d = steps[k]["direction"]
-            inner = np.int64(size[i] & SIZE_MASK)
-            latency = time[i] - sent[i]
-            counter[d]["delivered_packets"] += 1
-            counter[d]["delivered_bytes"] += inner
-            counter[d]["goodput_bytes"] += inner - header_bytes[d]
-            counter[d]["latency_sum"] += (latency + LATENCY_UNIT_PS // 2) >> LATENCY_SHIFT
-            histogram[d, bucket_of(latency)] += 1
-            continue
-        if target <= here and not may_go_back:
-            progress[2] = here
-            return BROKEN_ORDER
-        count = node[target]["inbox_count"]
-        if count == node[target]["inbox_room"]:
-            if is_drain and state[h]["link_head"] != state[h]["link_tail"]:
-                state[h]["link_head"] -= n - i  # they still stand there, before the rest
-            else:
-                # by insertion: later packets of this block are in that ring already
-                store_link(state, h, link, i, n, time, sent, ident, size, step, False)
-            progress[2] = target
-            return GROW_INBOX
-        carried = size[i]
-        if steps[k]["recode"] != 0:
-            carried = np.int32(recode(carried, steps, k))
-            if carried == 0:
-                d = steps[k]["direction"]
-                dropped_packets[d, MTU_EXCEEDED] += 1
-                dropped_bytes[d, MTU_EXCEEDED] += size[i] & SIZE_MASK
-                hop_dropped[h, MTU_EXCEEDED] += 1
-                continue
-            mtu = steps[k]["mtu_bytes"]
-            wire = carried >> WIRE_SHIFT
-            if mtu > 0 and wire > mtu:
-                first = segment_hop[node[target]["hop_begin"]]
-                state[first]["fragments"] += fragment_count(wire, mtu) - 1
-        write_packet(
-            inbox, node[target]["inbox_off"] + count, time[i], sent[i], ident[i], carried, k
+def pass_hop(net: Network, h: int, n: int) -> int:
+    """Pass the block through hop `h`; returns how many of its packets come out."""
+    hop, state, block = net.hop[h], net.state[h], net.columns[0]
+    kept = n
+    reason = PATH_DOWN
+    if hop["is_up"] == 0:
+        kept = 0
+        take_all_out(block, n)
+    elif hop["kind"] == PATH:
+        if hop["loss_threshold"] != 0 or hop["good_mean_ps"] != 0:
+            reason = RANDOM_LOSS
+            kept = lose(hop, state, block, n, net.flow_info)
+        if kept > 0:
+            travel(hop, state, block, kept, net.jitter_table)
+    elif hop["is_policer"] == 0 and serve(hop, state, block, n):
+        if hop["buffer_bytes"] < UNLIMITED:
+            remember_departures(hop, state, block, n, net.departure)
+        go_on(block, n)
+    else:
+        reason = POLICED if hop["is_policer"] != 0 else BUFFER_FULL
+        kept = serve_exact(hop, state, block, n, net.departure)
+    if kept < n:
+        count_drops(
+            block,
+            n - kept,
+            h,
+            reason,
+            net.flow_info,
+            net.dropped_packets,
+            net.dropped_bytes,
+            net.hop_dropped,
         )
-        node[target]["inbox_count"] = count + 1
-    return DONE
-
-
-# ---- sources ----------------------------------------------------------------------------------
+    return kept
 
 
 @inline_kernel
-def draw_size(source: np.ndarray, s: int, number: int, size_table: np.ndarray) -> int:
-    """Inner IP bytes of packet `number` of a source, by its alias table."""
-    if source[s]["is_fixed_size"] != 0:
-        return size_table[source[s]["size_begin"]]["size_bytes"]
-    bits = mix(source[s]["size_key"], np.uint64(number))
-    k = source[s]["size_begin"] + np.int64(
-        ((bits >> ALIAS_BITS) * np.uint64(source[s]["size_count"])) >> ALIAS_BITS
-    )
-    fraction = np.float64(np.int64(bits & LOW_32)) * TWO_TO_MINUS_32
-    if fraction < size_table[k]["accept"]:
-        return size_table[k]["size_bytes"]
-    return size_table[k]["alias_bytes"]
-
-
-@kernel
-def fill_gaps(
-    source: np.ndarray, s: int, n: int, gap_ps: np.ndarray, bits: np.ndarray
-) -> int:
-    """Gaps after the next `n` packets of a source, into `gap_ps` (float64); returns 0.
-
-    Two loops, since only so does each of them vectorise.
-    """
-    mean_ps = source[s]["mean_gap_ps"]
-    if source[s]["kind"] == CONSTANT:
-        for j in range(n):
-            gap_ps[j] = mean_ps
-        return 0
-    key = source[s]["gap_key"]
-    first = np.uint64(source[s]["count"] + 1)
-    for j in range(n):
-        bits[j] = mix(key, first + np.uint64(j))
-    for j in range(n):
-        gap_ps[j] = exponential(bits[j]) * mean_ps
-    return 0
-
-
-@inline_kernel
-def skip_silence(source: np.ndarray, s: int, t: int) -> int:
-    """Time of the next packet of an on-off source: `t`, or the start of the next talk spurt."""
-    while t >= source[s]["stay_until_ps"]:
-        key = source[s]["stay_key"]
-        n = source[s]["stay_count"]
-        silence = exponential(mix(key, np.uint64(2 * n))) * source[s]["off_mean_ps"]
-        spurt = exponential(mix(key, np.uint64(2 * n + 1))) * source[s]["on_mean_ps"]
-        start = source[s]["stay_until_ps"] + np.int64(silence)
-        source[s]["stay_until_ps"] = start + np.int64(spurt)
-        source[s]["stay_count"] = n + 1
-        t = max(t, start)
-    return t
-
-
-@kernel
-def fill_direct(
-    source: np.ndarray, s: int, until_ps: int, size_table: np.ndarray, gap: np.ndarray,
-    bits: np.ndarray, time: np.ndarray, sent: np.ndarray, ident: np.ndarray, size: np.ndarray, step: np.ndarray,
-) -> int:
-    """Fill a block with the next packets of one source before `until_ps`; returns how many."""
-    limit = min(until_ps, source[s]["stop_ps"])
-    t = source[s]["next_ps"]
-    if t >= limit:
-        return 0
-    is_on_off = source[s]["on_mean_ps"] > 0
-    fill_gaps(source, s, BLOCK, gap, bits)
-    n = 0
-    if is_on_off:
-        while n < BLOCK and t < limit:
-            time[n] = t
-            t = skip_silence(source, s, t + np.int64(gap[n]))
-            n += 1
-    else:
-        for j in range(BLOCK):
-            time[j] = t
-            t += np.int64(gap[j])
-        n = BLOCK
-        if t >= limit:
-            while time[n - 1] >= limit:
-                n -= 1
-            if n < BLOCK:
-                t = time[n]
-    count = source[s]["count"]
-    first = (source[s]["flow"] << FLOW_SHIFT) + count
-    route = source[s]["step"]
-    if source[s]["is_fixed_size"] != 0:
-        inner = size_table[source[s]["size_begin"]]["size_bytes"]
-        both = np.int32(inner | (inner << WIRE_SHIFT))
-        for j in range(n):
-            size[j] = both
-    else:
-        for j in range(n):
-            inner = np.int32(draw_size(source, s, count + j, size_table))
-            size[j] = inner | (inner << WIRE_SHIFT)
-    for j in range(n):
-        sent[j] = time[j]
-        ident[j] = first + j
-        step[j] = route
-    source[s]["next_ps"] = t
-    source[s]["count"] = count + n
-    return n
-
-
-@kernel
-def sources_to_inbox(
-    node: np.ndarray, g: int, until_ps: int, source: np.ndarray, size_table: np.ndarray,
-    gap: np.ndarray, bits: np.ndarray, inbox: np.ndarray, counter: np.ndarray,
-    dropped_packets: np.ndarray, dropped_bytes: np.ndarray,
-) -> int:
-    """Put the packets of the sources of node `g` before `until_ps` into its inbox.
-
-    Returns DONE, or GROW_INBOX when the inbox is full; the sources go on from there.
-    """
-    off = node[g]["inbox_off"]
-    room = node[g]["inbox_room"]
-    for s in range(node[g]["source_begin"], node[g]["source_end"]):
-        limit = min(until_ps, source[s]["stop_ps"])
-        d = source[s]["direction"]
-        is_on_off = source[s]["on_mean_ps"] > 0
-        t = source[s]["next_ps"]
-        while t < limit:
-            expected = np.int64((limit - t) / source[s]["mean_gap_ps"])
-            n = min(BLOCK, expected + 8 + (expected >> 3))
-            fill_gaps(source, s, n, gap, bits)
-            j = 0
-            while j < n and t < limit:
-                count = source[s]["count"]
-                at = node[g]["inbox_count"]
-                if at == room:
-                    source[s]["next_ps"] = t
-                    return GROW_INBOX
-                inner = np.int64(draw_size(source, s, count, size_table))
-                counter[d]["sent_packets"] += 1
-                counter[d]["sent_bytes"] += inner
-                if source[s]["step"] < 0:
-                    dropped_packets[d, NO_ROUTE] += 1
-                    dropped_bytes[d, NO_ROUTE] += inner
-                else:
-                    write_packet(
-                        inbox, off + at, t, t, (source[s]["flow"] << FLOW_SHIFT) + count,
-                        inner | (inner << WIRE_SHIFT), source[s]["step"],
-                    )
-                    node[g]["inbox_count"] = at + 1
-                source[s]["count"] = count + 1
-                t += np.int64(gap[j])
-                if is_on_off:
-                    t = skip_silence(source, s, t)
-                j += 1
-        source[s]["next_ps"] = t
-    return DONE
-
-
-# ---- segments ---------------------------------------------------------------------------------
-
-
-@inline_kernel
-def rings_have_room(
-    state: np.ndarray, hop: np.ndarray, segment_hop: np.ndarray, first: int, last: int, n: int,
-    progress: np.ndarray,
-) -> int:
-    """DONE if the rings of the hops first..last-1 of a segment can take `n` packets more."""
+def rings_have_room(net: Network, first: int, last: int, n: int) -> int:
+    """DONE if the rings of the hops at first..last-1 of the segments can take `n` packets more."""
     for j in range(first, last):
-        h = segment_hop[j]
-        if state[h]["link_tail"] - state[h]["link_head"] + n > state[h]["link_mask"] + 1:
-            progress[2] = h
+        h = net.segment_hop[j]
+        hop, state = net.hop[h], net.state[h]
+        if state["link_tail"] - state["link_head"] + n > state["link_mask"] + 1:
+            net.progress[0]["full_idx"] = h
             return GROW_LINK
         if (
-            hop[h]["buffer_bytes"] < UNLIMITED
-            and state[h]["queue_tail"] - state[h]["queue_head"] + n > state[h]["queue_mask"] + 1
+            hop["buffer_bytes"] < UNLIMITED
+            and state["queue_tail"] - state["queue_head"] + n > state["queue_mask"] + 1
         ):
-            progress[2] = h
+            net.progress[0]["full_idx"] = h
             return GROW_QUEUE
     return DONE
 
 
-@kernel
-def take_link(
-    state: np.ndarray, h: int, until_ps: int, link: np.ndarray, time: np.ndarray, sent: np.ndarray,
-    ident: np.ndarray, size: np.ndarray, step: np.ndarray,
-) -> int:
-    """Move up to a block of packets that arrive before `until_ps` out of a link ring."""
-    off = state[h]["link_off"]
-    mask = state[h]["link_mask"]
-    head = state[h]["link_head"]
-    tail = state[h]["link_tail"]
-    n = 0
-    while n < BLOCK and head != tail:
-        packet = link[off + (head & mask)]
-        if packet["time_ps"] >= until_ps:
-            break
-        time[n] = packet["time_ps"]
-        sent[n] = packet["sent_ps"]
-        ident[n] = packet["id"]
-        size[n] = packet["size"]
-        step[n] = packet["step"]
-        n += 1
-        head += 1
-    if head == tail:
-        head = tail = np.int64(0)
-        state[h]["link_tail"] = tail
-    state[h]["link_head"] = head
-    return n
+# ---- out of a segment -------------------------------------------------------------------------
 
 
+@lean
 @kernel
-def keep_early(
-    state: np.ndarray, h: int, n: int, until_ps: int, may_reorder: int, link: np.ndarray,
-    time: np.ndarray, sent: np.ndarray, ident: np.ndarray, size: np.ndarray, step: np.ndarray,
-) -> int:
-    """Move what arrives at or after `until_ps` to the link ring of `h`; returns what remains."""
-    if may_reorder == 0:
-        k = n
-        while k > 0 and time[k - 1] >= until_ps:
-            k -= 1
-        store_link(state, h, link, k, n, time, sent, ident, size, step, True)
-        return k
-    k = 0
-    for i in range(n):
-        if time[i] >= until_ps:
-            store_link(state, h, link, i, i + 1, time, sent, ident, size, step, False)
-            continue
-        time[k] = time[i]
-        sent[k] = sent[i]
-        ident[k] = ident[i]
-        size[k] = size[i]
-        step[k] = step[i]
-        k += 1
-    return k
+def recode(size: int, step: Any, state: Any) -> int:
+    """Size of a packet with the encapsulation of a step; 0 if it does not fit there.
+
+    wire = fixed + align(inner + trailer); a larger packet than the MTU is fragmented after
+    encapsulation (RFC 791: all payloads but the last a multiple of 8 bytes) or refused. Fragments
+    are counted in `state`, that of the next hop.
+    """
+    inner = np.int64(size & SIZE_MASK)
+    align = step["align_bytes"]
+    wire = step["fixed_bytes"] + ((inner + step["trailer_bytes"] + align - 1) & -align)
+    mtu = step["mtu_bytes"]
+    if mtu > 0 and wire > mtu:
+        if step["may_fragment"] == 0:
+            return 0
+        room = (mtu - IP_HEADER_BYTES) // FRAGMENT_UNIT_BYTES * FRAGMENT_UNIT_BYTES
+        more = (wire - IP_HEADER_BYTES - 1) // room
+        state["fragments"] += more
+        wire += more * IP_HEADER_BYTES
+    return inner | (wire << WIRE_SHIFT)
 
 
 @inline_kernel
-def pass_block(
-    g: int, first: int, n: int, until_ps: int, may_go_back: bool, node: np.ndarray,
-    segment_hop: np.ndarray, steps: np.ndarray, hop: np.ndarray, state: np.ndarray,
-    link: np.ndarray, departure: np.ndarray, inbox: np.ndarray, jitter_table: np.ndarray,
-    flow_key: np.ndarray, counter: np.ndarray, header_bytes: np.ndarray, histogram: np.ndarray,
-    dropped_packets: np.ndarray, dropped_bytes: np.ndarray, hop_dropped: np.ndarray,
-    progress: np.ndarray, time_a: np.ndarray, time_b: np.ndarray, sent: np.ndarray,
-    ident: np.ndarray, size: np.ndarray, step: np.ndarray,
-) -> int:
-    """Carry the block in `time_a` through the hops first.. of segment `g` and hand it on.
+def latency_units(latency_ps: int) -> int:
+    """A latency in units of the sums."""
+    return (latency_ps + LATENCY_UNIT_PS // 2) >> LATENCY_SHIFT
+
+
+@inline_kernel
+def deliver(block: Any, i: int, d: int, counter: Any, header_bytes: Any, histogram: Any) -> None:
+    """Count packet `i` of a block, of an open-loop source, as arrived in direction `d`."""
+    inner = np.int64(block["size"][i] & SIZE_MASK)
+    latency_ps = block["time_ps"][i] - block["sent_ps"][i]
+    count = counter[d]
+    count["delivered_packets"] += 1
+    count["delivered_bytes"] += inner
+    count["goodput_bytes"] += inner - header_bytes[d]
+    count["latency_sum"] += latency_units(latency_ps)
+    histogram[d, bucket_of(latency_ps)] += 1
+
+
+@lean
+@kernel
+def deliver_block(
+    block: Any, n: int, d: int, flow_info: Any, counter: Any, header_bytes: Any, histogram: Any
+) -> None:
+    """Count a block of open-loop packets as arrived: all in direction `d`, or each in its own."""
+    if d < 0:
+        for i in range(n):
+            d_i = np.int64(flow_info[block["id"][i] >> FLOW_SHIFT]["direction"])
+            deliver(block, i, d_i, counter, header_bytes, histogram)
+        return
+    time_ps, sent_ps, size = block["time_ps"], block["sent_ps"], block["size"]
+    total_bytes = np.int64(0)
+    latency_sum = np.int64(0)
+    for i in range(n):
+        latency_ps = time_ps[i] - sent_ps[i]
+        total_bytes += size[i] & SIZE_MASK
+        latency_sum += latency_units(latency_ps)
+        histogram[d, bucket_of(latency_ps)] += 1
+    counter[d]["delivered_packets"] += n
+    counter[d]["delivered_bytes"] += total_bytes
+    counter[d]["goodput_bytes"] += total_bytes - n * header_bytes[d]
+    counter[d]["latency_sum"] += latency_sum
+
+
+@inline_kernel
+def forward_block(net: Network, g: int, h: int, n: int, hops: int, order: int) -> int:
+    """Hand each packet of a block that has left `h`, the last hop of node `g`, to where it goes.
+
+    All arrive within the window. order: FRESH, DRAINED or MAY_GO_BACK. If an inbox is full, the
+    rest of the block goes (back) to the link ring of `h`; returns the code.
+    """
+    block, state = net.columns[0], net.state[h]
+    code = DONE
+    for i in range(n):
+        k = np.int64(block["step"][i]) + hops
+        step = net.steps[k]
+        g_next = step["node"]
+        if g_next < 0:
+            deliver(
+                block, i, np.int64(step["direction"]), net.counter, net.header_bytes, net.histogram
+            )
+            continue
+        node = net.node[g_next]
+        if g_next <= g and order != MAY_GO_BACK:
+            net.progress[0]["full_idx"] = g
+            code = BROKEN_ORDER
+            break
+        count = node["inbox_count"]
+        if count == node["inbox_room"]:
+            if order == FRESH:
+                for j in range(i, n):
+                    insert(state, net.link, block, j)
+            else:
+                state["link_head"] -= n - i  # they still stand there
+            net.progress[0]["full_idx"] = g_next
+            code = GROW_INBOX
+            break
+        size = np.int64(block["size"][i])
+        if step["recode"] != 0:
+            size = recode(size, step, net.state[net.segment_hop[node["hop_begin"]]])
+            if size == 0:
+                block["lost_id"][0], block["lost_size"][0] = block["id"][i], block["size"][i]
+                count_drops(
+                    block,
+                    1,
+                    h,
+                    MTU_EXCEEDED,
+                    net.flow_info,
+                    net.dropped_packets,
+                    net.dropped_bytes,
+                    net.hop_dropped,
+                )
+                continue
+        put_packet(
+            net.inbox[node["inbox_off"] + count],
+            block["time_ps"][i],
+            block["sent_ps"][i],
+            block["id"][i],
+            size,
+            k,
+        )
+        node["inbox_count"] = count + 1
+    return code
+
+
+FRESH: Final = 0
+"""The block comes from the inbox or a ring further up."""
+DRAINED: Final = 1
+"""The block was taken from the last ring of the segment."""
+MAY_GO_BACK: Final = 2
+"""... before the sweep, so it may go to nodes that come earlier in it."""
+
+
+@inline_kernel
+def leave(net: Network, g: int, h: int, n: int, order: int) -> int:
+    """Hand a block that has left hop `h`, the last one of segment `g`, on: all the same way if so.
+
+    Returns DONE or the code of what is full.
+    """
+    node, block = net.node[g], net.columns[0]
+    hops = node["hop_end"] - node["hop_begin"]
+    g_next = node["only_next"]
+    code = DONE
+    if node["all_end"] != 0:
+        deliver_block(
+            block,
+            n,
+            np.int64(node["only_direction"]),
+            net.flow_info,
+            net.counter,
+            net.header_bytes,
+            net.histogram,
+        )
+    elif (
+        g_next >= 0
+        and (g_next > g or order == MAY_GO_BACK)
+        and net.node[g_next]["inbox_count"] + n <= net.node[g_next]["inbox_room"]
+    ):
+        append_block(net.node[g_next], net.inbox, block, n, hops)
+    else:
+        code = forward_block(net, g, h, n, hops, order)
+    return code
+
+
+@inline_kernel
+def pass_block(net: Network, g: int, first: int, n: int, until_ps: int, only_outlet: bool) -> int:
+    """Carry the block through the hops at first.. of segment `g` and hand it on.
 
     Packets that reach a place at or after `until_ps` stay in the link ring before it. Returns DONE
-    or the code of `forward_block`.
+    or the code of what is full.
     """
-    begin = node[g]["hop_begin"]
-    end = node[g]["hop_end"]
-    arrival, other = time_a, time_b
-    h = np.int64(segment_hop[max(first - 1, begin)])
+    block = net.columns[0]
+    end = np.int64(net.node[g]["hop_end"])
+    h = np.int64(net.segment_hop[end - 1])
     for j in range(first, end):
-        h = np.int64(segment_hop[j])
-        n = pass_hop(
-            hop, state, h, n, arrival, other, sent, ident, size, step, steps, departure,
-            jitter_table, flow_key, dropped_packets, dropped_bytes, hop_dropped,
-        )
-        arrival, other = other, arrival
-        if n > 0 and (arrival[n - 1] >= until_ps or hop[h]["may_reorder"] != 0):
-            n = keep_early(
-                state, h, n, until_ps, hop[h]["may_reorder"], link, arrival, sent, ident, size,
-                step,
-            )
+        h = np.int64(net.segment_hop[j])
+        n = pass_hop(net, h, n)
+        may_reorder = net.hop[h]["may_reorder"] != 0
+        if n > 0 and (may_reorder or block["time_ps"][n - 1] >= until_ps):
+            n = keep_early(net.state[h], net.link, block, n, until_ps, may_reorder)
         if n == 0:
             break
     code = DONE
     if n > 0:
-        target = node[g]["only_next"]
-        if node[g]["only_direction"] >= 0:
-            code = deliver_block(
-                n, end - begin, arrival, sent, size, step, steps, node[g]["only_direction"],
-                counter, header_bytes, histogram,
-            )
-        elif (
-            target >= 0
-            and (target > g or may_go_back)
-            and n <= node[target]["inbox_room"] - node[target]["inbox_count"]
-        ):
-            code = forward_to_one(
-                n, end - begin, target, node, inbox, arrival, sent, ident, size, step
-            )
-        else:
-            code = forward_block(
-                n, end - begin, h, g, may_go_back, first == end, node, segment_hop,
-                inbox, link, state, arrival, sent, ident, size, step, steps, counter,
-                header_bytes, histogram, dropped_packets, dropped_bytes, hop_dropped, progress,
-            )
+        order = MAY_GO_BACK if only_outlet else (DRAINED if first == end else FRESH)
+        code = leave(net, g, h, n, order)
     return code
 
 
-@kernel
-def fill_from_source(
-    s: int, until_ps: int, source: np.ndarray, size_table: np.ndarray, gap: np.ndarray,
-    bits: np.ndarray, time: np.ndarray, sent: np.ndarray, ident: np.ndarray, size: np.ndarray,
-    step: np.ndarray, counter: np.ndarray, dropped_packets: np.ndarray, dropped_bytes: np.ndarray,
-) -> int:
-    """Fill a block straight from a source and count it as sent; returns how many go on."""
-    n = fill_direct(
-        source, s, until_ps, size_table, gap, bits, time, sent, ident, size, step
-    )
-    total = np.int64(0)
-    for j in range(n):
-        total += size[j] & SIZE_MASK
-    d = source[s]["direction"]
-    counter[d]["sent_packets"] += n
-    counter[d]["sent_bytes"] += total
-    if source[s]["step"] < 0:
-        dropped_packets[d, NO_ROUTE] += n
-        dropped_bytes[d, NO_ROUTE] += total
-        return 0
-    return n
+# ---- into a segment ---------------------------------------------------------------------------
 
 
-@kernel
-def fill_from_inbox(
-    node: np.ndarray, g: int, inbox: np.ndarray, row: np.ndarray, time: np.ndarray,
-    sent: np.ndarray, ident: np.ndarray, size: np.ndarray, step: np.ndarray,
-) -> int:
-    """Fill a block with the next packets of a sorted inbox; returns how many."""
-    off = node[g]["inbox_off"]
-    at = node[g]["inbox_taken"]
-    n = min(BLOCK, node[g]["inbox_count"] - at)
-    for i in range(n):
-        packet = inbox[off + row[at + i]]
-        time[i] = packet["time_ps"]
-        sent[i] = packet["sent_ps"]
-        ident[i] = packet["id"]
-        size[i] = packet["size"]
-        step[i] = packet["step"]
-    node[g]["inbox_taken"] = at + n
-    if at + n == node[g]["inbox_count"]:
-        node[g]["inbox_count"] = 0
-        node[g]["inbox_taken"] = 0
-    return n
+@inline_kernel
+def collect_sources(net: Network, g: int, until_ps: int) -> int:
+    """Put the packets of the sources of node `g` before `until_ps` into its inbox.
+
+    Returns DONE, or GROW_INBOX when the inbox is full; the sources go on from there.
+    """
+    node, block = net.node[g], net.columns[0]
+    code = DONE
+    for s in range(node["source_begin"], node["source_end"]):
+        source = net.source[s]
+        asked = packets_due(source, until_ps)
+        while asked > 0:
+            if node["inbox_count"] + asked > node["inbox_room"]:
+                net.progress[0]["full_idx"] = g
+                code = GROW_INBOX
+                break
+            n = send_block(source, until_ps, asked, net.size_table, block)
+            n = count_sent(
+                source, block, n, net.counter, NO_ROUTE, net.dropped_packets, net.dropped_bytes
+            )
+            append_block(node, net.inbox, block, n, 0)
+            asked = packets_due(source, until_ps)
+        if code != DONE:
+            break
+    return code
 
 
-@kernel
+NOT_LOOKED_AT: Final = 0
+AS_IT_STANDS: Final = 1
+BY_KEY: Final = 2
+
+
+@inline_kernel
 def run_segment(net: Network, g: int, until_ps: int, only_outlet: bool) -> int:
     """Sweep one segment up to `until_ps`: rings deepest first, then source or inbox.
 
     With `only_outlet` just the last ring is drained (also to nodes before this one). Returns DONE
     or the code of what is full; the next call takes it up there.
     """
-    node, segment_hop, steps = net.node, net.segment_hop, net.steps
-    hop, state, link, departure = net.hop, net.state, net.link, net.departure
-    inbox, source, size_table, jitter_table = net.inbox, net.source, net.size_table, net.jitter_table
-    flow_key, counter, header_bytes = net.flow_key, net.counter, net.header_bytes
-    histogram, dropped_packets, dropped_bytes = (
-        net.histogram, net.dropped_packets, net.dropped_bytes,
-    )
-    hop_dropped, progress = net.hop_dropped, net.progress
-    time_a, time_b, sent, ident = net.time_a, net.time_b, net.sent, net.ident
-    size, step, gap, bits = net.size, net.step, net.gap, net.bits
-    key_row, spare_row = net.key_row, net.spare_row
-    begin = node[g]["hop_begin"]
-    end = node[g]["hop_end"]
-    first_source = node[g]["source_begin"]
-    is_direct = node[g]["is_direct"] != 0
-    j = np.int64(end)
-    side = -1
+    node, block = net.node[g], net.columns[0]
+    begin, end = np.int64(node["hop_begin"]), np.int64(node["hop_end"])
+    source = net.source[node["source_begin"] if node["is_direct"] != 0 else 0]
+    is_direct = node["is_direct"] != 0
+    place = end  # the ring before the hop at `place`, of the hop at `place - 1`; begin = the head
+    inbox_order = NOT_LOOKED_AT
     code = DONE
-    h = np.int64(0)
     while True:
-        if j > begin:  # the ring behind hop j - 1
-            h = np.int64(segment_hop[j - 1])
-            head, tail = state[h]["link_head"], state[h]["link_tail"]
-            at = state[h]["link_off"] + (head & state[h]["link_mask"])
-            if head == tail or link[at]["time_ps"] >= until_ps:
+        state = net.state[net.segment_hop[max(place - 1, begin)]]
+        if place > begin:
+            if not is_waiting(state, net.link, until_ps):
                 if only_outlet:
                     break
-                j -= 1
+                place -= 1
                 continue
-            n = min(BLOCK, tail - head)
+            n = min(BLOCK, state["link_tail"] - state["link_head"])
         elif is_direct:
-            if source[first_source]["next_ps"] >= min(until_ps, source[first_source]["stop_ps"]):
-                break
-            n = BLOCK
+            n = packets_due(source, until_ps)
         else:
-            if side < 0:
-                if first_source < node[g]["source_end"]:
-                    code = sources_to_inbox(
-                        node, g, until_ps, source, size_table, gap, bits, inbox, counter,
-                        dropped_packets, dropped_bytes,
-                    )
-                    if code != DONE:
-                        progress[2] = g
-                        break
-                n = node[g]["inbox_count"]
-                if n == 0:
+            if inbox_order == NOT_LOOKED_AT:
+                code = collect_sources(net, g, until_ps)
+                if code != DONE:
                     break
-                side = sort_inbox(
-                    inbox, node[g]["inbox_off"], n, net.key_time, key_row, net.spare_time,
-                    spare_row, net.bucket,
-                )
-            n = min(BLOCK, node[g]["inbox_count"] - node[g]["inbox_taken"])
-            if n == 0:
-                break
-        code = rings_have_room(state, hop, segment_hop, j, end, n, progress)
+                inbox_order = AS_IT_STANDS
+                if node["inbox_count"] > 1 and sort_inbox(node, net.inbox, net.key, net.bucket):
+                    inbox_order = BY_KEY
+            n = min(BLOCK, node["inbox_count"] - node["inbox_taken"])
+        if n == 0:
+            break
+        code = rings_have_room(net, place, end, n)
         if code != DONE:
             break
-        if j > begin:
-            n = take_link(state, h, until_ps, link, time_a, sent, ident, size, step)
+        if place > begin:
+            n = take_early(state, net.link, block, until_ps)
         elif is_direct:
-            n = fill_from_source(
-                first_source, until_ps, source, size_table, gap, bits, time_a, sent, ident, size,
-                step, counter, dropped_packets, dropped_bytes,
+            n = send_block(source, until_ps, n, net.size_table, block)
+            net.progress[0]["packets"] += n
+            n = count_sent(
+                source, block, n, net.counter, NO_ROUTE, net.dropped_packets, net.dropped_bytes
             )
-            progress[3] += n
         else:
-            n = fill_from_inbox(
-                node, g, inbox, spare_row if side == 1 else key_row, time_a, sent, ident, size,
-                step,
-            )
-            progress[3] += n
+            n = fill_from_inbox(node, net.inbox, net.key, inbox_order == BY_KEY, block)
+            net.progress[0]["packets"] += n
         if n > 0:
-            code = pass_block(
-                g, j, n, until_ps, only_outlet, node, segment_hop, steps, hop, state, link,
-                departure, inbox, jitter_table, flow_key, counter, header_bytes, histogram,
-                dropped_packets, dropped_bytes, hop_dropped, progress, time_a, time_b, sent,
-                ident, size, step,
-            )
+            code = pass_block(net, g, place, n, until_ps, only_outlet)
             if code != DONE:
                 break
     return code
-
-
-# ---- ends of TCP flows ------------------------------------------------------------------------
-
-
-@inline_kernel
-def count_arrival(
-    counter: np.ndarray, histogram: np.ndarray, d: int, time_ps: int, sent_ps: int, size: int
-) -> None:
-    """Count a packet that has reached its endpoint."""
-    latency = time_ps - sent_ps
-    counter[d]["delivered_packets"] += 1
-    counter[d]["delivered_bytes"] += size & SIZE_MASK
-    counter[d]["latency_sum"] += (latency + LATENCY_UNIT_PS // 2) >> LATENCY_SHIFT
-    histogram[d, bucket_of(latency)] += 1
-
-
-@inline_kernel
-def emit(
-    node: np.ndarray, inbox: np.ndarray, target: int, first_step: int, d: int, time_ps: int,
-    ident: int, inner_bytes: int, counter: np.ndarray, dropped_packets: np.ndarray,
-    dropped_bytes: np.ndarray,
-) -> None:
-    """Put a packet of a TCP endpoint into the inbox at the head of its route (it has room)."""
-    counter[d]["sent_packets"] += 1
-    counter[d]["sent_bytes"] += inner_bytes
-    if first_step < 0:
-        dropped_packets[d, NO_ROUTE] += 1
-        dropped_bytes[d, NO_ROUTE] += inner_bytes
-    else:
-        count = node[target]["inbox_count"]
-        write_packet(
-            inbox, node[target]["inbox_off"] + count, time_ps, time_ps, ident,
-            inner_bytes | (inner_bytes << WIRE_SHIFT), first_step,
-        )
-        node[target]["inbox_count"] = count + 1
-
-
-@kernel
-def earliest_timer(flow: np.ndarray, first: int, last: int) -> int:
-    """Earliest sender's timer of the flows first..last-1, ps."""
-    earliest = np.int64(NEVER_PS)
-    for f in range(first, last):
-        earliest = min(earliest, flow[f]["timer_ps"])
-    return earliest
-
-
-@kernel
-def earliest_delack(flow: np.ndarray, first: int, last: int) -> int:
-    """Earliest delayed ACK of the flows first..last-1, ps."""
-    earliest = np.int64(NEVER_PS)
-    for f in range(first, last):
-        earliest = min(earliest, flow[f]["delack_ps"])
-    return earliest
-
-
-@kernel
-def run_sender(net: Network, g: int, until_ps: int) -> int:
-    """ACKs and timers of the flows of one sending end, up to `until_ps`.
-
-    A timer that is due at the instant at which an ACK arrives acts first. Returns DONE, or
-    GROW_INBOX when the first inbox of a route is full: the node remembers which flow to go on with.
-    """
-    node, inbox, steps, flow = net.node, net.inbox, net.steps, net.tcp_flow
-    segment, ack, endpoint = net.tcp_segment, net.tcp_ack, net.endpoint
-    endpoint_of_flow, counter, histogram = net.endpoint_of_flow, net.counter, net.histogram
-    dropped_packets, dropped_bytes = net.dropped_packets, net.dropped_bytes
-    key_row, spare_row, progress = net.key_row, net.spare_row, net.progress
-    off = node[g]["inbox_off"]
-    n_all = np.int64(node[g]["inbox_count"])
-    at = np.int64(node[g]["inbox_taken"])
-    first, last = np.int64(node[g]["flow_begin"]), np.int64(node[g]["flow_end"])
-    row = key_row
-    if at < n_all and (
-        sort_inbox(
-            inbox, off, n_all, net.key_time, key_row, net.spare_time, spare_row, net.bucket
-        )
-        == 1
-    ):
-        row = spare_row
-    watched = np.int64(-1)  # the flow whose timers are being looked at after the last ACK
-    while True:
-        if node[g]["pending_flow"] >= 0:
-            f = np.int64(node[g]["pending_flow"])
-            t = node[g]["pending_ps"]
-            node[g]["pending_flow"] = -1
-        elif at < n_all:
-            packet = inbox[off + row[at]]
-            t = packet["time_ps"]
-            f = np.int64(endpoint_of_flow[packet["id"] >> FLOW_SHIFT])
-            if flow[f]["timer_ps"] <= t:
-                t = flow[f]["timer_ps"]
-                tcp.on_timer(flow, f, t, segment)
-            else:
-                at += 1
-                count_arrival(
-                    counter, histogram, endpoint[f]["ack_direction"], t, packet["sent_ps"],
-                    packet["size"],
-                )
-                tcp.on_ack(flow, f, t, packet["id"] & TRANSMISSION_MASK, segment, ack)
-        else:
-            if watched < 0:
-                if node[g]["timer_ps"] >= until_ps:
-                    break
-                watched = first
-            while watched < last and flow[watched]["timer_ps"] >= until_ps:
-                watched += 1
-            if watched == last:
-                break
-            f = watched
-            t = flow[f]["timer_ps"]
-            tcp.on_timer(flow, f, t, segment)
-        first_step = endpoint[f]["data_step"]
-        target = np.int64(steps[max(first_step, 0)]["node"])
-        base = endpoint[f]["data_flow"] << FLOW_SHIFT
-        inner = np.int64(flow[f]["segment_bytes"])
-        while True:
-            if node[target]["inbox_count"] == node[target]["inbox_room"]:
-                node[g]["inbox_taken"] = at
-                node[g]["pending_flow"] = f
-                node[g]["pending_ps"] = t
-                node[g]["timer_ps"] = 0
-                progress[2] = target
-                return GROW_INBOX
-            code = tcp.next_segment(flow, f, t, segment)
-            if code < 0:
-                break
-            emit(
-                node, inbox, target, first_step, endpoint[f]["data_direction"], t, base | code,
-                inner, counter, dropped_packets, dropped_bytes,
-            )
-        node[g]["timer_ps"] = min(node[g]["timer_ps"], flow[f]["timer_ps"])
-    progress[3] += n_all
-    node[g]["inbox_count"] = 0
-    node[g]["inbox_taken"] = 0
-    if watched >= 0:
-        node[g]["timer_ps"] = earliest_timer(flow, first, last)
-    return DONE
-
-
-@kernel
-def run_receiver(net: Network, g: int, until_ps: int) -> int:
-    """Data and delayed-ACK timers of one receiving end, up to `until_ps`.
-
-    A delayed ACK that is due at the instant at which data arrives goes first. Returns DONE or the
-    code of what is full.
-    """
-    node, inbox, steps, flow = net.node, net.inbox, net.steps, net.tcp_flow
-    segment, ack, endpoint = net.tcp_segment, net.tcp_ack, net.endpoint
-    endpoint_of_flow, counter, histogram = net.endpoint_of_flow, net.counter, net.histogram
-    dropped_packets, dropped_bytes = net.dropped_packets, net.dropped_bytes
-    key_row, spare_row, progress = net.key_row, net.spare_row, net.progress
-    off = node[g]["inbox_off"]
-    n_all = np.int64(node[g]["inbox_count"])
-    at = np.int64(node[g]["inbox_taken"])
-    first, last = np.int64(node[g]["flow_begin"]), np.int64(node[g]["flow_end"])
-    row = key_row
-    if at < n_all and (
-        sort_inbox(
-            inbox, off, n_all, net.key_time, key_row, net.spare_time, spare_row, net.bucket
-        )
-        == 1
-    ):
-        row = spare_row
-    watched = np.int64(-1)
-    while True:
-        if at < n_all:
-            f = np.int64(endpoint_of_flow[inbox[off + row[at]]["id"] >> FLOW_SHIFT])
-        else:
-            if watched < 0:
-                if node[g]["timer_ps"] >= until_ps:
-                    break
-                watched = first
-            while watched < last and flow[watched]["delack_ps"] >= until_ps:
-                watched += 1
-            if watched == last:
-                break
-            f = watched
-        first_step = endpoint[f]["ack_step"]
-        target = np.int64(steps[max(first_step, 0)]["node"])
-        if tcp.ack_ring_full(flow, f):
-            node[g]["inbox_taken"] = at
-            progress[2] = f
-            return GROW_ACKS
-        if node[target]["inbox_count"] == node[target]["inbox_room"]:
-            node[g]["inbox_taken"] = at
-            progress[2] = target
-            return GROW_INBOX
-        due = flow[f]["delack_ps"]
-        if at == n_all or due <= inbox[off + row[at]]["time_ps"]:
-            t = due
-            number = tcp.on_delack(flow, f, t, ack)
-        else:
-            packet = inbox[off + row[at]]
-            t = packet["time_ps"]
-            at += 1
-            d = endpoint[f]["data_direction"]
-            count_arrival(counter, histogram, d, t, packet["sent_ps"], packet["size"])
-            before = flow[f]["delivered_segments"]
-            number = tcp.on_data(
-                flow, f, t, packet["id"] & SEQUENCE_MASK, packet["sent_ps"], segment, ack
-            )
-            fresh = flow[f]["delivered_segments"] - before
-            counter[d]["goodput_bytes"] += fresh * flow[f]["mss_bytes"]
-            node[g]["timer_ps"] = min(node[g]["timer_ps"], flow[f]["delack_ps"])
-        if number >= 0:
-            emit(
-                node, inbox, target, first_step, endpoint[f]["ack_direction"], t,
-                (endpoint[f]["ack_flow"] << FLOW_SHIFT) | number,
-                np.int64(flow[f]["ack_bytes"]), counter, dropped_packets, dropped_bytes,
-            )
-    progress[3] += n_all
-    node[g]["inbox_count"] = 0
-    node[g]["inbox_taken"] = 0
-    if watched >= 0:
-        node[g]["timer_ps"] = earliest_delack(flow, first, last)
-    return DONE
 
 
 # ---- the sweep --------------------------------------------------------------------------------
 
 
 @inline_kernel
-def sweep(net: Network, begin: int, end: int, until_ps: int) -> int:
-    """One window: every node of a group up to `until_ps`; may be called again after a code.
+def sweep(net: Network, q: int, until_ps: int) -> int:
+    """One window: every node of group `q` up to `until_ps`; may be called again after a code.
 
     First round: outlets that lead back. Second round: all nodes in order.
     """
+    begin, end = np.int64(net.group[q]["node_begin"]), np.int64(net.group[q]["node_end"])
     code = DONE
-    for turn in range(2 * (end - begin)):
-        only_outlet = turn < end - begin
-        g = begin + turn % (end - begin)
+    turn = begin - end if net.group[q]["has_early_outlet"] != 0 else 0
+    while turn < end - begin:
+        only_outlet = turn < 0
+        g = end + turn if only_outlet else begin + turn
+        turn += 1
         kind = net.node[g]["kind"]
         if kind == SEGMENT_NODE:
             if only_outlet and net.node[g]["early_outlet"] == 0:
@@ -1082,34 +453,34 @@ def sweep(net: Network, begin: int, end: int, until_ps: int) -> int:
     return code
 
 
+@lean
 @kernel
 def advance(net: Network, from_ps: int, until_ps: int, budget: int) -> int:
     """Let every packet event before `until_ps` happen.
 
-    from_ps: where the network stands; the first call of a stretch has progress[0] = 0 and
-    progress[1] = from_ps. budget: packets at nodes (not at hops) after which the call pauses at
-    the end of a window. Returns DONE, PAUSED, or a code with its index in progress[2]; after any
+    from_ps: where the network stands; the first call of a stretch has `progress` at group 0 and
+    from_ps. budget: packets at nodes (not at hops) after which the call pauses at the end of a
+    window. Returns DONE, PAUSED, or a code with the index of what is full in `progress`; after any
     code but DONE call again with the same arguments.
 
     Not modelled: packets are never split inside a hop (cut-through), no CPU scheduling.
     Cost: about 2 ns per packet and hop in a chain, 8 ns where streams merge.
     """
-    net.progress[3] = 0
-    for g in range(net.progress[0], net.group.size):
-        window_ps = net.group[g]["window_ps"]
-        t = net.progress[1]
-        while t < until_ps:
-            end_ps = min(t + window_ps, until_ps)
-            code = sweep(net, net.group[g]["node_begin"], net.group[g]["node_end"], end_ps)
+    progress = net.progress[0]
+    progress["packets"] = 0
+    for q in range(progress["group"], net.group.size):
+        t_ps = np.int64(progress["time_ps"])
+        while t_ps < until_ps:
+            end_ps = min(t_ps + net.group[q]["window_ps"], until_ps)
+            code = sweep(net, q, end_ps)
+            if code == DONE:
+                t_ps = end_ps
+                if progress["packets"] >= budget and (t_ps < until_ps or q + 1 < net.group.size):
+                    code = PAUSED
             if code != DONE:
-                net.progress[0] = g
-                net.progress[1] = t
+                progress["group"] = q
+                progress["time_ps"] = t_ps
                 return code
-            t = end_ps
-            if net.progress[3] >= budget and (t < until_ps or g + 1 < net.group.size):
-                net.progress[0] = g
-                net.progress[1] = t
-                return PAUSED
-        net.progress[1] = from_ps
-    net.progress[0] = 0
+        progress["time_ps"] = from_ps
+    progress["group"] = 0
     return DONE

@@ -49,6 +49,7 @@ from kernels.tcp_recovery import (
     detect_by_time,
     detect_losses,
     forgive_losses,
+    last_unsacked_seq,
     mark_lost_by_timeout,
     may_undo,
     next_lost_seq,
@@ -458,7 +459,7 @@ def _send_probe_segment(r: Any, t_ps: int, may_send_new: bool, segment: Any) -> 
     if may_send_new:
         code = _send_new(r, t_ps, segment)
     else:
-        code = _send_again(r, t_ps, r["next_seq"] - 1, segment)
+        code = _send_again(r, t_ps, last_unsacked_seq(r, segment), segment)
     r["probe_seq"] = r["next_seq"]
     _arm_timeout(r, t_ps)
     return code
@@ -524,11 +525,15 @@ def _may_probe(r: Any) -> bool:
 def _update_timer(r: Any, t_ps: int, segment: Any) -> None:
     """Start the timer anew after an ACK that moved things on (tcp_set_xmit_timer)."""
     had_other = r["timer_kind"] == TIMER_PROBE or r["timer_kind"] == TIMER_REORDER
-    if had_other and not _may_probe(r):
-        _rearm_from_head(r, t_ps, segment)
-        return
     r["armed_ps"] = t_ps
-    _work_out_timer(r, segment)
+    if r["next_seq"] == r["una_seq"]:
+        # What goes out now will be watched; if nothing does, `on_timer` finds nothing to do.
+        r["timer_kind"] = TIMER_AUTO
+        r["timer_ps"] = min(r["pace_due_ps"], t_ps + (r["srtt_8th_ps"] >> 2))
+    elif had_other and not _may_probe(r):
+        _rearm_from_head(r, t_ps, segment)
+    else:
+        _work_out_timer(r, segment)
 
 
 @inner

@@ -439,6 +439,18 @@ def next_lost_seq(r: Any, segment: Any) -> int:
     return NO_SEQ
 
 
+@inner
+@kernel
+def last_unsacked_seq(r: Any, segment: Any) -> int:
+    """Return the last segment in flight that is not known to have arrived."""
+    seq = r["next_seq"] - 1
+    while seq > r["una_seq"]:
+        if segment[r["seg_off"] + (seq & r["seg_mask"])]["flags"] & SACKED == 0:
+            break
+        seq -= 1
+    return int(seq)
+
+
 @lean
 @kernel
 def note_retransmission(r: Any, t_ps: int, seq: int, segment: Any) -> None:

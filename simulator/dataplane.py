@@ -32,9 +32,7 @@ class DataPlane:
     def __init__(self, plan: Plan, recorder: Recorder | None = None) -> None:
         self.plan = plan
         self.layout = build_layout(plan)
-        self.recorder = recorder or Recorder(
-            len(plan.directions), len(plan.hops), plan.warm_up_ps
-        )
+        self.recorder = recorder or Recorder(len(plan.directions), len(plan.hops), plan.warm_up_ps)
         self.now_ps = 0
         self._bin_start_ps = 0
         directions = len(plan.directions)
@@ -58,12 +56,12 @@ class DataPlane:
         self.dropped_packets = np.zeros((directions, reasons), np.int64)
         self.dropped_bytes = np.zeros((directions, reasons), np.int64)
         self.hop_dropped = np.zeros((len(plan.hops), reasons), np.int64)
-        self.progress = np.zeros(4, np.int64)
+        self.progress = np.zeros(1, layout.PROGRESS)
         self._group = self.layout.group.copy()
         self.state["is_bad"] = 1  # a two-state path enters its first good stay at time 0
         for h in range(len(plan.hops)):
             self._set_sure_wait(h)
-        self._net: packets.Network | None = None
+        self._net: layout.Network | None = None
         self._set_windows()
 
     # ---- set-up --------------------------------------------------------------------------
@@ -91,7 +89,11 @@ class DataPlane:
     def _init_flows(self) -> None:
         plan = self.plan
         self.endpoint = np.zeros(max(len(plan.tcp_flows), 1), layout.ENDPOINT)
-        self.endpoint_of_flow = np.zeros(max(len(plan.flow_key), 1), np.int32)
+        self.flow_info = np.zeros(max(len(plan.flow_key), 1), layout.FLOW_INFO)
+        self.flow_info["key"][: len(plan.flow_key)] = plan.flow_key
+        self.flow_info["tcp_flow"] = -1
+        for source in plan.sources:
+            self.flow_info[source.record["flow"]]["direction"] = source.record["direction"]
         for f, flow in enumerate(plan.tcp_flows):
             row = self.endpoint[f]
             row["data_flow"], row["ack_flow"] = flow.data_flow, flow.ack_flow
@@ -99,8 +101,12 @@ class DataPlane:
             row["ack_step"] = self.layout.route_step[flow.ack_routes[0]]
             row["data_direction"] = plan.routes[flow.data_routes[0]].direction_idx
             row["ack_direction"] = plan.routes[flow.ack_routes[0]].direction_idx
-            self.endpoint_of_flow[flow.data_flow] = f
-            self.endpoint_of_flow[flow.ack_flow] = f
+            for number, d in (
+                (flow.data_flow, row["data_direction"]),
+                (flow.ack_flow, row["ack_direction"]),
+            ):
+                self.flow_info[number]["direction"] = d
+                self.flow_info[number]["tcp_flow"] = f
         count = max(len(plan.tcp_flows), 1)
         self.tcp_flow = np.zeros(count, tcp.FLOW)
         self.tcp_flow["timer_ps"] = self.tcp_flow["delack_ps"] = layout.NEVER_PS
@@ -183,22 +189,23 @@ class DataPlane:
 
     def _run(self, until_ps: int, tick: Callable[[int], None] | None) -> None:
         """Call the kernel until it is done, growing what is full."""
-        self.progress[0], self.progress[1] = 0, self.now_ps
+        progress = self.progress[0]
+        progress["group"], progress["time_ps"] = 0, self.now_ps
         while True:
             net = self._network()
             code = packets.advance(net, self.now_ps, until_ps, CALL_PACKETS_MAX)
-            if code == packets.DONE:
+            if code == layout.DONE:
                 return
-            if code == packets.PAUSED:
+            if code == layout.PAUSED:
                 if tick is not None:
-                    tick(int(self.progress[1]))
+                    tick(int(progress["time_ps"]))
                 continue
-            self._grow(code, int(self.progress[2]))
+            self._grow(code, int(progress["full_idx"]))
 
-    def _network(self) -> packets.Network:
+    def _network(self) -> layout.Network:
         if self._net is None:
             room = int(self.node["inbox_room"].max(initial=1))
-            self._net = packets.Network(
+            self._net = layout.Network(
                 group=self._group,
                 node=self.node,
                 segment_hop=self.layout.segment_hop,
@@ -211,8 +218,7 @@ class DataPlane:
                 source=self.source,
                 size_table=self.plan.size,
                 jitter_table=self.plan.jitter_table,
-                flow_key=self.plan.flow_key,
-                endpoint_of_flow=self.endpoint_of_flow,
+                flow_info=self.flow_info,
                 endpoint=self.endpoint,
                 tcp_flow=self.tcp_flow,
                 tcp_segment=self.tcp_segment,
@@ -224,35 +230,25 @@ class DataPlane:
                 dropped_bytes=self.dropped_bytes,
                 hop_dropped=self.hop_dropped,
                 progress=self.progress,
-                time_a=np.zeros(layout.BLOCK, np.int64),
-                time_b=np.zeros(layout.BLOCK, np.int64),
-                sent=np.zeros(layout.BLOCK, np.int64),
-                ident=np.zeros(layout.BLOCK, np.int64),
-                size=np.zeros(layout.BLOCK, np.int32),
-                step=np.zeros(layout.BLOCK, np.int32),
-                gap=np.zeros(layout.BLOCK, np.float64),
-                bits=np.zeros(layout.BLOCK, np.uint64),
-                key_time=np.zeros(room, np.int64),
-                key_row=np.zeros(room, np.int32),
-                spare_time=np.zeros(room, np.int64),
-                spare_row=np.zeros(room, np.int32),
-                bucket=np.zeros(4 * room + 4, np.int32),
+                columns=np.zeros(1, layout.COLUMNS),
+                key=np.zeros(room, layout.KEY),
+                bucket=np.zeros(2 * room + 2, np.int32),
             )
         return self._net
 
     def _grow(self, code: int, index: int) -> None:
         """Double what the kernel found full."""
-        if code == packets.GROW_LINK:
+        if code == layout.GROW_LINK:
             self.link = self._grow_ring("link", index, self.link)
-        elif code == packets.GROW_QUEUE:
+        elif code == layout.GROW_QUEUE:
             self.departure = self._grow_ring("queue", index, self.departure)
-        elif code == packets.GROW_INBOX:
+        elif code == layout.GROW_INBOX:
             row = self.node[index]
             room, off = int(row["inbox_room"]), int(row["inbox_off"])
             self.inbox, new_off = _claim(self.inbox, self._inbox_used(), 2 * room)
             self.inbox[new_off : new_off + room] = self.inbox[off : off + room]
             row["inbox_off"], row["inbox_room"] = new_off, 2 * room
-        elif code == packets.GROW_ACKS:
+        elif code == layout.GROW_ACKS:
             self._grow_acks(index)
         else:
             raise InternalError(f"the packet kernel stopped with code {code} at node {index}")
@@ -309,7 +305,9 @@ class DataPlane:
         ring = int(row["link_off"]) + (
             np.arange(int(row["link_head"]), int(row["link_tail"])) & int(row["link_mask"])
         )
-        return ring[self.link["time_ps"][ring] - int(self.hop[h]["delay_ps"]) > self.now_ps]
+        left_ps = self.link["time_ps"][ring] - int(self.hop[h]["delay_ps"])
+        places: npt.NDArray[np.int64] = ring[left_ps > self.now_ps]
+        return places
 
     def _drop_queue(self, h: int) -> None:
         row = self.state[h]
@@ -401,8 +399,12 @@ class DataPlane:
         )
 
     def set_flow_route(
-        self, f: int, data_position: int | None = None, ack_position: int | None = None,
-        *, which: Iterable[str] = ("data", "ack"),
+        self,
+        f: int,
+        data_position: int | None = None,
+        ack_position: int | None = None,
+        *,
+        which: Iterable[str] = ("data", "ack"),
     ) -> None:
         """The same for the data and the ACKs of TCP flow `f`."""
         flow = self.plan.tcp_flows[f]
@@ -414,7 +416,9 @@ class DataPlane:
             )
         if "ack" in which:
             self.endpoint[f]["ack_step"] = (
-                -1 if ack_position is None else self.layout.route_step[flow.ack_routes[ack_position]]
+                -1
+                if ack_position is None
+                else self.layout.route_step[flow.ack_routes[ack_position]]
             )
 
     # ---- the end -------------------------------------------------------------------------

@@ -15,6 +15,7 @@ The direction of a link, and of every hop, is `forward` from the customer's side
 from __future__ import annotations
 
 import ipaddress
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -221,6 +222,8 @@ class Link:
     """Its delay counts to the hosts: packets that arrive over it pass no hop of the place."""
     onward: Onward | None = None
     """What differs for packets that go on from `b` to a place that shares its gateways."""
+    private: Callable[[], Onward] | None = None
+    """What differs for private endpoints in `b`; its hops are made when it is called."""
 
 
 class RouteKind(IntEnum):
@@ -326,6 +329,8 @@ class GatewayInstance:
     meter: Meter
     buffer_s: float
     latency_s_p50: float
+    idle_teardown_s: float | None = None
+    """After so long without a packet a policy-based gateway takes a tunnel down; None: never."""
 
 
 @dataclass(frozen=True)
@@ -421,6 +426,8 @@ class ExpressRouteGateway:
     vnet: str
     passes: tuple[Pass, ...]
     limit: PacketLimit
+    private: Callable[[], Passes]
+    """What packets of private endpoints pass, in both directions; made when first called."""
 
 
 @dataclass(frozen=True)
@@ -482,10 +489,14 @@ class Draft:
         self.links: list[Link] = []
         self.offers: list[Offer] = []
         self.gateway_transits: list[GatewayTransit] = []
+        self.busy_s: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        """By connection: start and stop of each stream that may use it, noted at the end."""
         self.tunnels: list[TunnelNote] = []
         self.ceilings: dict[int, tuple[Ceiling, ...]] = {}
         self.delay_s: dict[int, float] = {}
         """Median delay of each hop without load."""
+        self.path_values: dict[int, tuple[float, float]] = {}
+        """Delay (s) and random loss (ratio) of each path hop as planned."""
         self.lines: dict[str, AccessLine] = {}
         self.devices: dict[str, dict[str, VpnDevice]] = {}
         """By site, then by the device's name in the scenario."""
@@ -564,6 +575,7 @@ class Draft:
         jitter_s = args.get("jitter_quantiles_s")
         middle_s = 0.0 if jitter_s is None else float(jitter_s[len(jitter_s) // 2])
         self.delay_s[hop_idx] = args["delay_s"] + middle_s
+        self.path_values[hop_idx] = (args["delay_s"], args.get("loss_ratio", 0.0))
         return hop_idx
 
     def process(self, name: str, process: Process) -> None:

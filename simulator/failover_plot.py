@@ -21,7 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from simulator import faults
+from simulator.faults import FAULTS
 from simulator.metrics.events import merged
 from simulator.plots import (
     FAINT,
@@ -36,6 +36,7 @@ from simulator.plots import (
     style,
     title,
 )
+from simulator.states import REPAIR
 
 SESSION_STATES: Final = {
     "dpd-timeout": "down",
@@ -127,7 +128,7 @@ def _span(
 ) -> tuple[float, float]:
     """From a little before the first fault to a little after the last that changed."""
     run_s = float((timeline["time_s"] + timeline["bin_s"]).max()) if len(timeline) else 1.0
-    begun = events[events["kind"].map(faults.begins)]
+    begun = events[events["kind"].isin(FAULTS.names())]
     if begun.empty:
         return 0.0, run_s
     first_s = float(begun["time_s"].min())
@@ -165,8 +166,8 @@ def _strips(
 
 
 def _fault_strips(events: pd.DataFrame, end_s: float) -> Iterator[Strip]:
-    ends = events[events["kind"].map(faults.ends)]
-    for row in events[events["kind"].map(faults.begins)].to_dict("records"):
+    ends = events[events["kind"] == REPAIR]
+    for row in events[events["kind"].isin(FAULTS.names())].to_dict("records"):
         end = ends[ends["cause_event_id"] == row["event_id"]].head(1)
         stop_s = float(end["time_s"].iloc[0]) if len(end) else end_s
         text = str(row["kind"]).replace("-", " ")

@@ -22,7 +22,7 @@ from simulator.base.errors import PlanError
 from simulator.plan import PLAIN, Plan
 
 SEGMENT_HOPS_MAX: Final = 16
-WINDOW_PACKETS: Final = 20_000
+WINDOW_PACKETS: Final = 40_000
 """Packets of a window where no cycle limits it: enough to fill blocks, small enough to sort."""
 WINDOW_MIN_PS: Final = 1_000_000
 
@@ -266,8 +266,10 @@ def _arrays(
             segment_hop += hops
             last = hops[-1]
             ends = graph.ends[last]
-            if len(ends) == 1 and not graph.after[segment[-1]] and graph.crossing[last] == ends:
-                row["only_direction"] = next(iter(ends))
+            if ends and not graph.after[segment[-1]]:
+                row["all_end"] = 1
+                if graph.crossing[last] == ends and len(ends) == 1:
+                    row["only_direction"] = next(iter(ends))
             follow = graph.after[segment[-1]]
             if len(follow) == 1 and not ends:
                 (place,) = follow
@@ -374,6 +376,7 @@ def _windows(
         )
         group[i]["node_begin"], group[i]["node_end"] = begin, end
         group[i]["window_ps"] = max(WINDOW_MIN_PS, window_ps)
+        group[i]["has_early_outlet"] = int(bool(back))
         if back:
             back_hops.append((i, tuple(back)))
     return group, tuple(back_hops)

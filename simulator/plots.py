@@ -26,7 +26,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from kernels import layout
-from simulator import faults
 from simulator.base.units import (
     DURATION,
     RATE,
@@ -34,7 +33,9 @@ from simulator.base.units import (
     format_quantity,
     format_ratio,
 )
+from simulator.faults import FAULTS
 from simulator.metrics.events import merged
+from simulator.states import REPAIR
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
@@ -323,9 +324,9 @@ def fault_periods(events: pd.DataFrame, end_s: float) -> list[tuple[float, float
 
     A fault begins with an event of its kind and ends with the repair that names it as its cause.
     """
-    repairs = events[events["kind"].map(faults.ends)]
+    repairs = events[events["kind"] == REPAIR]
     end_of = dict(zip(repairs["cause_event_id"], repairs["time_s"], strict=True))
-    begun = events[events["kind"].map(faults.begins)]
+    begun = events[events["kind"].isin(FAULTS.names())]
     periods: list[tuple[float, float]] = []
     for event_id, begin_s in zip(begun["event_id"], begun["time_s"], strict=True):
         stop_s = end_of.get(event_id, end_s)
@@ -495,6 +496,7 @@ def _hop_note(row: dict[Any, Any]) -> str:
 
 
 def title(ax: Axes, message: str, *, over_numbers: bool = False) -> None:
+    """Write the message of a figure above it, and above the numbers of its events."""
     lines = textwrap.wrap(message, LINE_CHARACTERS)
     pad = 18.0 if over_numbers else 8.0
     ax.set_title("\n".join(lines), loc="left", color=INK, fontsize=10.5, pad=pad)

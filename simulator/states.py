@@ -62,16 +62,27 @@ def strike(
     """
     yield world.wait(at_s)
     event_id = world.event(kind, subject)
+    fail(world, state, value, hops, event_id)
+    if math.isinf(end_s):
+        return
+    yield world.wait(end_s - at_s)
+    repair_id = world.event(REPAIR, subject, event_id, f"end of {kind}")
+    restore(world, state, hops, repair_id)
+
+
+def fail(world: World, state: str, value: str, hops: Sequence[int], event_id: int) -> None:
+    """Let a thing get the state `value` and its hops stop, unless another fault did that."""
     count = f"{state} faults"
     world.state[count] = int(world.state.get(count, 0)) + 1
     if world.state[count] == 1:
         world.link_down(hops, event_id)
         tell(world, state, value, event_id)
-    if math.isinf(end_s):
-        return
-    yield world.wait(end_s - at_s)
-    repair_id = world.event(REPAIR, subject, event_id, f"end of {kind}")
+
+
+def restore(world: World, state: str, hops: Sequence[int], event_id: int) -> None:
+    """Take one fault from a thing; it works again when that was the last."""
+    count = f"{state} faults"
     world.state[count] = int(world.state[count]) - 1
     if world.state[count] == 0:
-        world.link_up(hops, repair_id)
-        tell(world, state, UP, repair_id)
+        world.link_up(hops, event_id)
+        tell(world, state, UP, event_id)

@@ -15,6 +15,7 @@ from simulator.components import (
     path,
     peering,
     peering_port,
+    private_endpoint,
     site,
     vnet,
     vnet_to_vnet,
@@ -32,6 +33,7 @@ COMPONENTS.add("path", path)
 COMPONENTS.add("clients", clients)
 COMPONENTS.add("peering-port", peering_port)
 COMPONENTS.add("circuit", circuit)
+COMPONENTS.add("private-endpoint", private_endpoint)
 COMPONENTS.add("expressroute-gateway", expressroute_gateway)
 COMPONENTS.add("expressroute-connection", expressroute_connection)
 

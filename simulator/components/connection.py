@@ -35,6 +35,7 @@ from simulator.draft import (
     TunnelNote,
     VpnDevice,
 )
+from simulator.ipsec.idle import IdleSpec, live
 from simulator.ipsec.life import EndSpec, Retransmission, Tunnel, TunnelSpec, view
 from simulator.ipsec.policy import IkePolicy, IpsecPolicy
 from simulator.ipsec.rows import packet_limits, tunnel_servers, wraps
@@ -205,9 +206,11 @@ class _Tunnel:
         crypto = _device_servers(device, ipsec, suite.cipher_class, draft)
         internet = draft.internet(line, draft.place(instance.vnet))
         servers = tunnel_servers(draft, self.name, instance, ipsec.encryption, ipsec.integrity)
+        rtt_s = 2 * (internet.one_way_s + instance.latency_s_p50)
+        idle = self._idle(rtt_s, draft)
         hops: Mapping[Direction, list[int]] = {
-            FORWARD: [*crypto, line.up, internet.up, servers[FORWARD]],
-            RETURN: [servers[RETURN], internet.down, line.down, *crypto],
+            FORWARD: [*idle[:1], *crypto, line.up, internet.up, servers[FORWARD]],
+            RETURN: [*idle[1:], servers[RETURN], internet.down, line.down, *crypto],
         }
         draft.add_link(self._link(hops, suite, path_mtu_bytes))
         draft.tunnels.append(
@@ -224,9 +227,29 @@ class _Tunnel:
                 path_mtu_bytes=path_mtu_bytes,
             )
         )
-        rtt_s = 2 * (internet.one_way_s + instance.latency_s_p50)
         spec = self._life(rtt_s, tuple(dict.fromkeys(servers.values())), draft.catalog)
         draft.process(f"tunnel {self.name}", partial(process, spec=spec))
+
+    def _idle(self, rtt_s: float, draft: Draft) -> tuple[int, ...]:
+        """Where packets are lost at either end while an idle tunnel is down; none if it stays."""
+        if self.instance.idle_teardown_s is None:
+            return ()
+        hops = tuple(draft.path(f"{self.name}.idle", d, delay_s=0.0) for d in DIRECTIONS)
+        spec = IdleSpec(
+            name=self.name,
+            idle_s=self.instance.idle_teardown_s,
+            busy=draft.busy_s[self.connection_name],
+            depends_on=(self.device.line.name, self.instance.name, self.connection_name),
+            hops=hops,
+            messages_s=self._round_trips(draft.catalog) * rtt_s,
+            processing=draft.catalog.default("gateway.ike_processing"),
+        )
+        draft.process(f"idle {self.name}", partial(live, spec=spec))
+        return hops
+
+    def _round_trips(self, catalog: Catalog) -> float:
+        """Round trips of an IKE set-up in full."""
+        return catalog.timer("T015" if self.connection.ike == "v2" else "T018").value or 0.0
 
     def _link(
         self, hops: Mapping[Direction, list[int]], suite: EspSuite, path_mtu_bytes: int
@@ -259,7 +282,7 @@ class _Tunnel:
             connection=self.connection_name,
             limits=limits,
             usable_if={
-                FORWARD: believes[FORWARD],
+                FORWARD: (f"{self.device.name}@site", *believes[FORWARD]),
                 RETURN: (f"{self.instance.name}@platform", *believes[RETURN]),
             },
         )
@@ -280,11 +303,18 @@ class _Tunnel:
             keepalive_s=dpd.device.interval,
             may_initiate=connection.initiator != "gateway",
             timer="connection.dpd.device",
+            host=self.device.name,
         )
         return TunnelSpec(
             name=self.name,
             ends=(gateway, device),
-            depends_on=(self.device.line.name, self.instance.name, self.connection_name),
+            depends_on=(
+                self.device.line.name,
+                self.instance.name,
+                self.connection_name,
+                self.device.name,
+                f"{self.connection_name} ike",
+            ),
             blocked_by=self.connection_name,
             hops=hops,
             messages_s=round_trips * rtt_s,

@@ -4,7 +4,9 @@
     with FastPath          circuit link, edge router, VNet
     VNet -> on-premises    edge router, circuit link: past the gateway in any case
 
-FastPath goes on past the gateway to a peered VNet on ExpressRoute Direct alone (rule R165).
+FastPath goes past the gateway to peered VNets on ExpressRoute Direct alone (rule R165). Traffic of
+private endpoints passes one gateway instance in both directions, but for FastPath on ExpressRoute
+Direct (rule R167).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -26,6 +29,7 @@ from simulator.draft import (
     Circuit,
     CircuitEnd,
     Draft,
+    ExpressRouteGateway,
     Link,
     Offer,
     Onward,
@@ -99,15 +103,31 @@ def _into_vnet(
     past: Passes = {d: (Pass(backbone[d]),) for d in DIRECTIONS}
     through: Passes = {**past, FORWARD: (*past[FORWARD], *gateway.passes)}
     limits: Mapping[Direction, PacketLimit] = {FORWARD: gateway.limit}
-    link = Link(edge_router, edge_router, gateway.vnet, through, limits=limits)
+    link = Link(
+        edge_router,
+        edge_router,
+        gateway.vnet,
+        through,
+        limits=limits,
+        private=partial(_private, gateway, past, limits),
+    )
     if not connection.fastpath:
         return link
-    return replace(
-        link,
-        passes=past,
-        limits={},
-        onward=None if circuit.is_direct else Onward(through, limits),
-    )
+    if circuit.is_direct:
+        return replace(link, passes=past, limits={}, private=None)
+    return replace(link, passes=past, limits={}, onward=Onward(through, limits))
+
+
+def _private(
+    gateway: ExpressRouteGateway, past: Passes, limits: Mapping[Direction, PacketLimit]
+) -> Onward:
+    """Private endpoints: one instance of the gateway in both directions."""
+    inside = gateway.private()
+    passes: Passes = {
+        FORWARD: (*past[FORWARD], *inside[FORWARD]),
+        RETURN: (*inside[RETURN], *past[RETURN]),
+    }
+    return Onward(passes, limits)
 
 
 def _backbone(

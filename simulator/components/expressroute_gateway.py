@@ -6,7 +6,8 @@ routers. So its published figures limit one direction alone.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -20,10 +21,14 @@ from simulator.draft import (
     ExpressRouteGateway,
     PacketLimit,
     Pass,
+    Passes,
     Stage,
     Wrap,
 )
-from simulator.plan import FORWARD
+from simulator.plan import FORWARD, RETURN, Meter
+
+#: Published figures count IP packets; nothing is wrapped around them on private peering.
+METER: Final[Meter] = "inner-ip"
 
 
 class ExpressRouteGatewaySchema(fields.Schema):
@@ -58,35 +63,69 @@ def plan_rows(name: str, gateway: ExpressRouteGatewaySchema, draft: Draft) -> No
         rate_bps=sku.bandwidth_bps,
         packets_per_s=sku.packets_per_s,
         buffer_s=gateway.buffer,
-        meter="inner-ip",
+        meter=METER,
     )
     latency_s = draft.catalog.default("gateway.expressroute_latency").value
     latency = draft.path(f"{name}.latency", FORWARD, delay_s=latency_s)
+    passes = (Pass(server, _largest(fit_bytes)), Pass(latency))
     draft.expressroute_gateways[name] = ExpressRouteGateway(
         name=name,
         vnet=gateway.vnet,
-        passes=(Pass(server, _largest(fit_bytes)), Pass(latency)),
+        passes=passes,
         limit=PacketLimit(
             fit_bytes=fit_bytes,
             mss_clamp_bytes=None,
             is_told=draft.catalog.default("expressroute.packet_too_big").word == "delivered",
             cuts_df=False,
         ),
+        private=partial(_private, name, gateway, sku, passes, draft),
     )
+
+
+def _private(
+    name: str,
+    gateway: ExpressRouteGatewaySchema,
+    sku: ExpressRouteGatewaySku,
+    inbound: tuple[Pass, ...],
+    draft: Draft,
+) -> Passes:
+    """One instance, with its share of the gateway, carries private endpoints in both directions."""
+    share = draft.catalog.default("expressroute.private_endpoint_share")
+    hop = f"{name}.instance"
+    if hop not in draft.shared_hops:
+        label = f"one instance of {name} for private endpoints, {sku.name}"
+        rate_bps, packets_per_s = share.value * sku.bandwidth_bps, share.value * sku.packets_per_s
+        servers = draft.servers(
+            hop,
+            is_shared=False,
+            ceilings=_rates(label, share.cite(), rate_bps, packets_per_s),
+            rate_bps=rate_bps,
+            packets_per_s=packets_per_s,
+            buffer_s=gateway.buffer,
+            meter=METER,
+        )
+        draft.shared_hops |= {f"{hop} {d}": idx for d, idx in servers.items()}
+        draft.shared_hops[hop] = servers[FORWARD]
+    back = draft.shared_hops[f"{hop} {RETURN}"]
+    return {FORWARD: (*inbound, Pass(draft.shared_hops[hop])), RETURN: (Pass(back),)}
 
 
 def _ceilings(name: str, sku: ExpressRouteGatewaySku) -> list[Ceiling]:
     units = "" if sku.scale_units is None else f" with {sku.scale_units} scale units"
     label = f"ExpressRoute gateway {name}, {sku.name}{units}, inbound"
-    limits: list[tuple[str, dict[str, Any]]] = [
-        (f"{label}, bits/s", {"rate_bps": sku.bandwidth_bps}),
-        (f"{label}, packets/s", {"packets_per_s": sku.packets_per_s}),
-    ]
+    ceilings = _rates(label, sku.cite(), sku.bandwidth_bps, sku.packets_per_s)
     if sku.max_flows is not None:
-        limits.append((f"concurrent flows {name}, inbound", {"flows_count": sku.max_flows}))
+        text = f"concurrent flows {name}, inbound"
+        kind = CeilingKind.GATEWAY
+        ceilings.append(Ceiling(kind, text, sku.cite(), flows_count=sku.max_flows))
+    return ceilings
+
+
+def _rates(label: str, source: str, rate_bps: float, packets_per_s: float) -> list[Ceiling]:
+    kind, meter = CeilingKind.GATEWAY, METER
     return [
-        Ceiling(CeilingKind.GATEWAY, text, sku.cite(), meter="inner-ip", **limit)
-        for text, limit in limits
+        Ceiling(kind, f"{label}, bits/s", source, rate_bps=rate_bps, meter=meter),
+        Ceiling(kind, f"{label}, packets/s", source, packets_per_s=packets_per_s, meter=meter),
     ]
 
 

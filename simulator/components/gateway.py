@@ -257,6 +257,9 @@ def _published(instance: str, name: str, gateway: VpnGateway, draft: Draft) -> G
         meter=gateway.limits.meter,
         buffer_s=gateway.limits.buffer,
         latency_s_p50=draft.catalog.gateway_latency(gateway.sku).median_s,
+        idle_teardown_s=(
+            draft.catalog.timer("T014").value if gateway.vpn_type == "policy-based" else None
+        ),
     )
 
 

@@ -117,13 +117,15 @@ def _add_stream(scenario: Scenario, name: str, draft: Draft, network: Network) -
     groups = stream_groups(network, name, traffic.from_, traffic.to)
     kind, module = _kind_of(traffic, TRAFFIC)
     index = draft.builder.stream(name, kind, traffic.from_, traffic.to)
+    stop_s = math.inf if traffic.stop is None else traffic.stop
+    for connection in network.connections(traffic.from_, traffic.to):
+        draft.busy_s[connection].append((traffic.start, stop_s))
     clients = draft.clients.get(traffic.from_)
     as_one = groups if clients is None else shown(clients, groups)
     stream = StreamDraft(name, index, as_one, draft, scenario.run.horizon)
     for part in [stream] if clients is None else parts(stream, clients, groups):
         module.plan_rows(traffic, part)
     if traffic.start > 0 or traffic.stop is not None:
-        stop_s = math.inf if traffic.stop is None else traffic.stop
         process = partial(_note_times, name=name, start_s=traffic.start, stop_s=stop_s)
         draft.process(f"traffic {name}", process)
     return stream

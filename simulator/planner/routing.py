@@ -100,6 +100,12 @@ class Network:
             )
         return self.decisions[(at, to)]
 
+    def connections(self, at: str, to: str) -> set[str]:
+        """The connections that traffic between two places may use, in either direction."""
+        decisions = [*self.decide(at, to), *self.decide(to, at)]
+        offers = [o for decision in decisions for group in decision.ranked for o in group]
+        return {name for o in offers for name in (o.connection, *o.then)}
+
     def _around(self, at: str, prefix: Prefix) -> Iterator[Offer]:
         """The direct offers at a place for a prefix and for all that contain it."""
         for length in range(prefix.prefixlen, -1, -1):

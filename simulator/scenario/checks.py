@@ -21,13 +21,14 @@ from simulator.base.units import format_duration
 from simulator.catalog import Catalog
 from simulator.components import CONNECTIONS
 from simulator.components.circuit import CircuitSchema
+from simulator.components.clients import Clients
 from simulator.components.connection import IpsecConnection
 from simulator.components.expressroute_gateway import ExpressRouteGatewaySchema
-from simulator.components.clients import Clients
 from simulator.components.gateway import VpnGateway
 from simulator.components.path import Path
 from simulator.components.peering import Peering
 from simulator.components.peering_port import PeeringPort
+from simulator.components.private_endpoint import PrivateEndpoint
 from simulator.components.site import Site
 from simulator.components.vnet import Vnet
 from simulator.components.vnet_to_vnet import VnetToVnet
@@ -51,7 +52,7 @@ def references(tree: Source) -> list[Problem]:
     data = tree.data
     vnets, sites = _map(data.get("vnets")), _map(data.get("sites"))
     gateways, connections = _map(data.get("gateways")), _map(data.get("connections"))
-    places = {**sites, **vnets}
+    places = {**sites, **vnets, **_map(data.get("private_endpoints"))}
     clients = _map(data.get("clients"))
     found = _Dangling(tree)
     for name, gateway in _entries(gateways):
@@ -101,6 +102,9 @@ def references(tree: Source) -> list[Problem]:
             providers = _map(_map(sites.get(_text(fault.get("site")))).get("internet"))
             if providers:
                 found.look(("faults", index, "internet"), fault, providers, "internet access")
+            devices = _map(_map(sites.get(_text(fault.get("site")))).get("devices"))
+            if devices:
+                found.look(("faults", index, "device"), fault, devices, "device")
     return found.problems
 
 
@@ -160,6 +164,7 @@ class Parts:
     expressroute_gateways: Mapping[str, ExpressRouteGatewaySchema]
     peering_ports: Mapping[str, PeeringPort]
     circuits: Mapping[str, CircuitSchema]
+    private_endpoints: Mapping[str, PrivateEndpoint]
     connections: Mapping[str, Any]
     clients: Mapping[str, Clients]
     paths: Mapping[str, Path]
@@ -178,6 +183,7 @@ class Parts:
                 _of_type(whole.gateways, ExpressRouteGatewaySchema),
                 whole.peering_ports,
                 whole.circuits,
+                whole.private_endpoints,
                 whole.connections,
                 whole.clients,
                 whole.paths,
@@ -193,6 +199,7 @@ class Parts:
             _valid(whole.get("gateways"), TypeAdapter(ExpressRouteGatewaySchema)),
             _valid(whole.get("peering_ports"), TypeAdapter(PeeringPort)),
             _valid(whole.get("circuits"), TypeAdapter(CircuitSchema)),
+            _valid(whole.get("private_endpoints"), TypeAdapter(PrivateEndpoint)),
             _valid(whole.get("connections"), TypeAdapter(Connection)),
             _valid(whole.get("clients"), TypeAdapter(Clients)),
             _valid(whole.get("paths"), TypeAdapter(Path)),
@@ -481,6 +488,7 @@ def _paths(parts: Parts, tree: Source) -> Iterator[Problem]:
 
 def _traffic(parts: Parts, tree: Source) -> Iterator[Problem]:
     sites, vnets = _map(tree.data.get("sites")), _map(tree.data.get("vnets"))
+    vnets = {**vnets, **_map(tree.data.get("private_endpoints"))}
     group = _joined(parts)
     all_valid = all(
         len(valid) == len(_map(tree.data.get(section)))
@@ -536,6 +544,7 @@ def _joined(parts: Parts) -> Callable[[str], str]:
         for name, group in parts.clients.items()
         if group.gateway in parts.gateways
     ]
+    joined += [(name, endpoint.vnet) for name, endpoint in parts.private_endpoints.items()]
     for places in joined:
         names = [name_of(place) for place in places]
         for name in names[1:]:

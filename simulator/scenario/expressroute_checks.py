@@ -51,6 +51,9 @@ def references(data: Mapping[str, Any], found: Dangling) -> None:
             if isinstance(place, str) and place in sites:
                 devices = _map(_map(sites[place]).get("devices"))
                 found.look((*path, "links", link, "device"), at, devices, f"device of {place}")
+    for name, endpoint in _map(data.get("private_endpoints")).items():
+        vnets = _map(data.get("vnets"))
+        found.look(("private_endpoints", name, "vnet"), _map(endpoint), vnets, "VNet")
     for name, connection in _map(data.get("connections")).items():
         found.look(("connections", name, "circuit"), _map(connection), circuits, "circuit")
 
@@ -68,6 +71,7 @@ def sense(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:
         yield from _gateway(name, gateway, parts, tree, catalog)
     yield from _connections(parts, tree, catalog)
     yield from _wrong_gateways(parts, tree)
+    yield from _private_endpoints(parts, tree)
     yield from _faults(parts, tree)
 
 
@@ -285,6 +289,20 @@ def _wrong_gateways(parts: Parts, tree: Source) -> Iterator[Problem]:
         if gateway in parts.expressroute_gateways:
             rule = f"{gateway} is an ExpressRoute gateway, which ends no tunnels (rule R003)"
             yield tree.problem(path, rule, "name a gateway of type vpn")
+
+
+def _private_endpoints(parts: Parts, tree: Source) -> Iterator[Problem]:
+    for name, endpoint in parts.private_endpoints.items():
+        path: TreePath = ("private_endpoints", name)
+        if name in parts.sites or name in parts.vnets:
+            rule = "a site or VNet has the same name"
+            fix = "rename one of them: traffic refers to both by name"
+            yield tree.problem(path, rule, fix, key=True)
+        vnet = parts.vnets.get(endpoint.vnet)
+        if vnet is not None and not any(endpoint.address in p for p in vnet.address_space):
+            listed = ", ".join(str(prefix) for prefix in vnet.address_space[:3])
+            rule = f"must lie inside the VNet's address space, {listed}"
+            yield tree.problem((*path, "address"), rule, "write an address of the VNet")
 
 
 def _faults(parts: Parts, tree: Source) -> Iterator[Problem]:

@@ -34,6 +34,7 @@ from simulator.components.circuit import CircuitSchema
 from simulator.components.clients import Clients
 from simulator.components.path import Path
 from simulator.components.peering_port import PeeringPort
+from simulator.components.private_endpoint import PrivateEndpoint
 from simulator.components.site import Site
 from simulator.components.vnet import Vnet
 from simulator.faults import FAULTS
@@ -114,6 +115,9 @@ class Scenario(fields.Schema):
     gateways: Named[Gateway] = Field(default_factory=_none, description="gateways by name")
     peering_ports: Named[PeeringPort] = Field(
         default_factory=_none, description="pairs of ExpressRoute Direct ports by name"
+    )
+    private_endpoints: Named[PrivateEndpoint] = Field(
+        default_factory=_none, description="private endpoints in VNets by name"
     )
     circuits: Named[CircuitSchema] = Field(
         default_factory=_none, description="ExpressRoute circuits by name"

@@ -39,6 +39,14 @@ def json_schema() -> dict[str, Any]:
         "description": "CSV file with a site in each row; columns are fields, such as name or "
         "internet.isp.down",
     }
+    for name, site in generated["properties"]["sites"]["patternProperties"].items():
+        # What an entry of a table leaves out may stand in each of its rows.
+        filled = {"$ref": f"{_REFERENCE}{_PARTIAL}Site"}
+        generated["properties"]["sites"]["patternProperties"][name] = {
+            "if": {"required": ["sites_from"]},
+            "then": filled,
+            "else": site,
+        }
     generated["properties"]["extends"] = {
         "type": "string",
         "description": "file whose fields hold where this one has none; lists are replaced",
@@ -91,7 +99,8 @@ def _partial(model: dict[str, Any]) -> dict[str, Any]:
             if "oneOf" in node:
                 node["anyOf"] = node.pop("oneOf")
             if isinstance(node.get("$ref"), str):
-                node["$ref"] = node["$ref"].replace(_REFERENCE, f"{_REFERENCE}{_PARTIAL}")
+                name = node["$ref"].removeprefix(_REFERENCE).removeprefix(_PARTIAL)
+                node["$ref"] = f"{_REFERENCE}{_PARTIAL}{name}"
             for item in node.values():
                 visit(item)
         elif isinstance(node, list):

@@ -101,7 +101,13 @@ def test_crowds_at_one_instant_equal_oracle():
 @pytest.mark.validate
 @pytest.mark.parametrize("seed", LONG)
 def test_many_random_networks_equal_oracle(seed):
-    check_equals_oracle(random_case(seed, speed=[1, 1, 1, 30][seed % 4]))
+    check_equals_oracle(random_case(seed, speed=[1, 1, 1, 10][seed % 4]))
+
+
+@pytest.mark.validate
+@pytest.mark.parametrize("seed", range(100, 160))
+def test_many_networks_whose_packets_overtake_each_other_equal_oracle(seed):
+    check_equals_oracle(overtaking_case(seed))
 
 
 def test_quick_networks_show_everything():

@@ -65,6 +65,8 @@ class FakeWorld:
     events: list[Event] = field(default_factory=list)
     down: set[int] = field(default_factory=set)
     routes: list[tuple[float, str, str, int | None, tuple[int, ...]]] = field(default_factory=list)
+    paths: list[tuple[float, int, dict[str, float]]] = field(default_factory=list)
+    rates: list[tuple[float, int, float]] = field(default_factory=list)
     _signals: dict[str, Signal] = field(default_factory=dict)
 
     @property
@@ -90,6 +92,12 @@ class FakeWorld:
     def link_up(self, hops: Iterable[int], cause_event_id: int = 0) -> None:
         assert self.down.issuperset(hops), "it is up already"
         self.down -= set(hops)
+
+    def set_path(self, h: int, *, cause_event_id: int = 0, **values: float) -> None:
+        self.paths.append((self.now_s, h, values))
+
+    def set_capacity(self, h: int, *, rate_bps: float, cause_event_id: int = 0) -> None:
+        self.rates.append((self.now_s, h, rate_bps))
 
     def set_route(
         self, stream: str, direction: str, position: int | None, flows: Iterable[int]

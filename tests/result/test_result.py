@@ -55,8 +55,8 @@ def test_summary_json_is_as_its_schema_says(result):
 
 
 PROMISED = {
-    "schema_version scenario seed fidelity horizon_s streams hops events failovers performance targets "
-    "warnings": (),
+    "schema_version scenario seed fidelity horizon_s streams hops events failovers performance "
+    "targets warnings": (),
     "stream kind direction packets_sent packets_delivered packets_in_flight packets_dropped "
     "bytes_sent bytes_delivered bytes_in_flight bytes_dropped offered_bps throughput_bps "
     "goodput_bps loss_ratio latency_s_mean latency_s_p50 latency_s_p95 latency_s_p99 "

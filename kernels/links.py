@@ -1,0 +1,115 @@
+"""Link rings: what has left a hop and reaches the next place at or after the end of the window.
+
+One ring of PACKET records per hop, in order of arrival at the next place. Where packets may
+overtake each other on the way, each is inserted at its time.
+
+Arguments of all kernels here: `state` is the HOP_STATE record of the hop, `link` the pool.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernels._jit import inline_kernel, kernel
+from kernels._lean import lean
+from kernels.hop import keep
+from kernels.inbox import is_before, put_packet, take_packet
+from kernels.layout import BLOCK
+
+
+@inline_kernel
+def is_waiting(state: Any, link: Any, until_ps: int) -> bool:
+    """Whether a packet of the ring arrives before `until_ps`."""
+    head = state["link_head"]
+    return (
+        head != state["link_tail"]
+        and link[state["link_off"] + (head & state["link_mask"])]["time_ps"] < until_ps
+    )
+
+
+@lean
+@kernel
+def store_in_order(state: Any, link: Any, block: Any, first: int, n: int) -> None:
+    """Append packets first..n-1 of a block to a ring; none arrives before one that is in it."""
+    off, mask = state["link_off"], state["link_mask"]
+    if state["link_head"] == state["link_tail"]:
+        state["link_head"] = state["link_tail"] = 0  # an empty ring begins where the cache is warm
+    tail = state["link_tail"]
+    for i in range(first, n):
+        put_packet(
+            link[off + (tail & mask)],
+            block["time_ps"][i],
+            block["sent_ps"][i],
+            block["id"][i],
+            block["size"][i],
+            block["step"][i],
+        )
+        tail += 1
+    state["link_tail"] = tail
+
+
+@lean
+@kernel
+def insert(state: Any, link: Any, block: Any, i: int) -> None:
+    """Insert packet `i` of a block into a ring at its time."""
+    off, mask = state["link_off"], state["link_mask"]
+    head, at = state["link_head"], state["link_tail"]
+    time_ps, ident = block["time_ps"][i], block["id"][i]
+    while at > head:
+        before = link[off + ((at - 1) & mask)]
+        if not is_before(time_ps, ident, before["time_ps"], before["id"]):
+            break
+        link[off + (at & mask)] = before
+        at -= 1
+    put_packet(
+        link[off + (at & mask)],
+        time_ps,
+        block["sent_ps"][i],
+        ident,
+        block["size"][i],
+        block["step"][i],
+    )
+    state["link_tail"] += 1
+
+
+@lean
+@kernel
+def keep_early(state: Any, link: Any, block: Any, n: int, until_ps: int, may_reorder: bool) -> int:
+    """Move what arrives at or after `until_ps` from a block to a ring; returns what remains."""
+    time_ps = block["time_ps"]
+    kept = 0
+    if may_reorder:
+        for i in range(n):
+            if time_ps[i] >= until_ps:
+                insert(state, link, block, i)
+            else:
+                time_ps[kept] = time_ps[i]
+                keep(block, i, kept)
+                kept += 1
+    else:
+        kept = n
+        while kept > 0 and time_ps[kept - 1] >= until_ps:
+            kept -= 1
+        store_in_order(state, link, block, kept, n)
+    return kept
+
+
+@lean
+@kernel
+def take_early(state: Any, link: Any, block: Any, until_ps: int) -> int:
+    """Move up to a block of packets that arrive before `until_ps` out of a ring; returns how many.
+
+    They stay behind the head of the ring until something else is stored there.
+    """
+    off, mask = state["link_off"], state["link_mask"]
+    head, tail = state["link_head"], state["link_tail"]
+    n = 0
+    while n < BLOCK and head != tail:
+        packet = link[off + (head & mask)]
+        if packet["time_ps"] >= until_ps:
+            break
+        take_packet(packet, block, n)
+        n += 1
+        head += 1
+    state["link_head"] = head
+    return n

@@ -1,0 +1,43 @@
+"""Private endpoint: an address in a VNet behind which a service of the platform stands.
+
+It is reached over the gateways of its VNet as hosts there are, but for ExpressRoute: one instance
+of the gateway carries its traffic in both directions (rule R167).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pydantic import Field
+
+from simulator.base import fields
+from simulator.base.fields import Address, Name
+from simulator.draft import Draft, Place, Prefix, RouteKind, Stage
+
+
+class PrivateEndpoint(fields.Schema):
+    """A private endpoint."""
+
+    vnet: Name = Field(description="VNet in which it has its address")
+    address: Address = Field(description="its address, inside the VNet's address space")
+
+
+Schema = PrivateEndpoint
+
+STAGE = Stage.PEERINGS
+
+
+def plan_rows(name: str, endpoint: PrivateEndpoint, draft: Draft) -> None:
+    """Add the place, the ways from the VNet's gateways, and the routes of the VNet over them."""
+    vnet = draft.place(endpoint.vnet)
+    prefixes = (Prefix(endpoint.address),)
+    draft.add_point(Place(name, vnet.passes, prefixes=prefixes, region=vnet.region))
+    for link in [link for link in draft.links if link.b == vnet.name and not link.connection]:
+        there = link if link.private is None else link.private()
+        around = f"{name}.{link.name}"
+        draft.add_link(replace(link, name=around, b=name, passes=there.passes, limits=there.limits))
+    draft.offers += [
+        replace(offer, at=name)
+        for offer in draft.offers
+        if offer.at == vnet.name and offer.kind in {RouteKind.EXPRESSROUTE, RouteKind.VPN}
+    ]

@@ -1,0 +1,37 @@
+"""Tunnel silent: the ends no longer answer IKE and DPD, while the path and ESP work."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+from pydantic import Field
+
+from simulator.base import fields
+from simulator.base.fields import Name
+from simulator.draft import Draft
+from simulator.states import DOWN, strike
+
+
+class TunnelSilent(fields.FaultSchema):
+    """The peers of a connection fall silent: data pass until DPD declares the tunnel dead."""
+
+    kind: Literal["tunnel-silent"] = Field(description="kind of fault")
+    connection: Name = Field(description="connection whose ends no longer hear each other")
+
+
+Schema = TunnelSilent
+
+
+def plan_rows(name: str, fault: TunnelSilent, draft: Draft) -> None:
+    """Add the fault: messages between the ends of the tunnels are lost, packets are not."""
+    process = partial(
+        strike,
+        kind=fault.kind,
+        subject=fault.connection,
+        state=f"{fault.connection} ike",
+        value=DOWN,
+        at_s=fault.at,
+        end_s=fault.end_s,
+    )
+    draft.process(f"fault {name}", process)
