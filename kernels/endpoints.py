@@ -13,11 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from kernels import tcp
 from kernels._jit import inline_kernel, kernel
-from kernels._lean import lean
+from kernels._lean import inner
 from kernels.histogram import bucket_of
 from kernels.inbox import put_packet, sort_inbox
 from kernels.layout import (
@@ -34,6 +32,7 @@ from kernels.layout import (
     TRANSMISSION_MASK,
     WIRE_SHIFT,
     Network,
+    as_int64,
 )
 
 
@@ -71,27 +70,27 @@ def emit(
         node["inbox_count"] += 1
 
 
-@lean
+@inner
 @kernel
 def earliest_timer_ps(flow: Any, first: int, last: int) -> int:
     """Earliest sender's timer of the flows first..last-1."""
-    earliest_ps = np.int64(NEVER_PS)
+    earliest_ps = as_int64(NEVER_PS)
     for f in range(first, last):
         earliest_ps = min(earliest_ps, flow[f]["timer_ps"])
     return earliest_ps
 
 
-@lean
+@inner
 @kernel
 def earliest_delack_ps(flow: Any, first: int, last: int) -> int:
     """Earliest delayed ACK of the flows first..last-1."""
-    earliest_ps = np.int64(NEVER_PS)
+    earliest_ps = as_int64(NEVER_PS)
     for f in range(first, last):
         earliest_ps = min(earliest_ps, flow[f]["delack_ps"])
     return earliest_ps
 
 
-@lean
+@inner
 @kernel
 def run_sender(net: Network, g: int, until_ps: int) -> int:
     """ACKs and timers of the flows of one sending end, up to `until_ps`.
@@ -102,27 +101,27 @@ def run_sender(net: Network, g: int, until_ps: int) -> int:
     node, inbox, flow, key = net.node[g], net.inbox, net.tcp_flow, net.key
     segment, ack = net.tcp_segment, net.tcp_ack
     off = node["inbox_off"]
-    n_all = np.int64(node["inbox_count"])
-    at = np.int64(node["inbox_taken"])
-    first, last = np.int64(node["flow_begin"]), np.int64(node["flow_end"])
+    n_all = as_int64(node["inbox_count"])
+    at = as_int64(node["inbox_taken"])
+    first, last = as_int64(node["flow_begin"]), as_int64(node["flow_end"])
     is_keyed = n_all > 1 and sort_inbox(node, inbox, key, net.bucket)
-    watched = np.int64(-1)  # the flow whose timers are being looked at after the last ACK
+    watched = as_int64(-1)  # the flow whose timers are being looked at after the last ACK
     while True:
         if node["pending_flow"] >= 0:
-            f = np.int64(node["pending_flow"])
-            t_ps = np.int64(node["pending_ps"])
+            f = as_int64(node["pending_flow"])
+            t_ps = as_int64(node["pending_ps"])
             node["pending_flow"] = -1
         elif at < n_all:
             packet = inbox[key[at]["row"] if is_keyed else off + at]
-            t_ps = np.int64(packet["time_ps"])
-            f = np.int64(net.flow_info[packet["id"] >> FLOW_SHIFT]["tcp_flow"])
+            t_ps = as_int64(packet["time_ps"])
+            f = as_int64(net.flow_info[packet["id"] >> FLOW_SHIFT]["tcp_flow"])
             if flow[f]["timer_ps"] <= t_ps:
-                t_ps = np.int64(flow[f]["timer_ps"])
+                t_ps = as_int64(flow[f]["timer_ps"])
                 tcp.on_timer(flow, f, t_ps, segment)
             else:
                 at += 1
                 count_arrival(
-                    packet, np.int64(net.endpoint[f]["ack_direction"]), net.counter, net.histogram
+                    packet, as_int64(net.endpoint[f]["ack_direction"]), net.counter, net.histogram
                 )
                 tcp.on_ack(flow, f, t_ps, packet["id"] & TRANSMISSION_MASK, segment, ack)
         else:
@@ -135,15 +134,15 @@ def run_sender(net: Network, g: int, until_ps: int) -> int:
             if watched == last:
                 break
             f = watched
-            t_ps = np.int64(flow[f]["timer_ps"])
+            t_ps = as_int64(flow[f]["timer_ps"])
             tcp.on_timer(flow, f, t_ps, segment)
         endpoint = net.endpoint[f]
-        first_step = np.int64(endpoint["data_step"])
-        d = np.int64(endpoint["data_direction"])
-        g_next = np.int64(net.steps[max(first_step, 0)]["node"])
+        first_step = as_int64(endpoint["data_step"])
+        d = as_int64(endpoint["data_direction"])
+        g_next = as_int64(net.steps[max(first_step, 0)]["node"])
         head = net.node[g_next]
         base = endpoint["data_flow"] << FLOW_SHIFT
-        inner = np.int64(flow[f]["segment_bytes"])
+        inner_bytes = as_int64(flow[f]["segment_bytes"])
         while True:
             if head["inbox_count"] == head["inbox_room"]:
                 node["inbox_taken"] = at
@@ -155,7 +154,7 @@ def run_sender(net: Network, g: int, until_ps: int) -> int:
             code = tcp.next_segment(flow, f, t_ps, segment)
             if code < 0:
                 break
-            emit(net, head, first_step, d, t_ps, base | code, inner)
+            emit(net, head, first_step, d, t_ps, base | code, inner_bytes)
         node["timer_ps"] = min(node["timer_ps"], flow[f]["timer_ps"])
     net.progress[0]["packets"] += n_all
     node["inbox_count"] = 0
@@ -165,7 +164,7 @@ def run_sender(net: Network, g: int, until_ps: int) -> int:
     return DONE
 
 
-@lean
+@inner
 @kernel
 def run_receiver(net: Network, g: int, until_ps: int) -> int:
     """Data and delayed-ACK timers of one receiving end, up to `until_ps`.
@@ -176,16 +175,16 @@ def run_receiver(net: Network, g: int, until_ps: int) -> int:
     node, inbox, flow, key = net.node[g], net.inbox, net.tcp_flow, net.key
     segment, ack = net.tcp_segment, net.tcp_ack
     off = node["inbox_off"]
-    n_all = np.int64(node["inbox_count"])
-    at = np.int64(node["inbox_taken"])
-    first, last = np.int64(node["flow_begin"]), np.int64(node["flow_end"])
+    n_all = as_int64(node["inbox_count"])
+    at = as_int64(node["inbox_taken"])
+    first, last = as_int64(node["flow_begin"]), as_int64(node["flow_end"])
     is_keyed = n_all > 1 and sort_inbox(node, inbox, key, net.bucket)
-    watched = np.int64(-1)
+    watched = as_int64(-1)
     while True:
-        row = np.int64(0)
+        row = as_int64(0)
         if at < n_all:
-            row = np.int64(key[at]["row"] if is_keyed else off + at)
-            f = np.int64(net.flow_info[inbox[row]["id"] >> FLOW_SHIFT]["tcp_flow"])
+            row = as_int64(key[at]["row"] if is_keyed else off + at)
+            f = as_int64(net.flow_info[inbox[row]["id"] >> FLOW_SHIFT]["tcp_flow"])
         else:
             if watched < 0:
                 if node["timer_ps"] >= until_ps:
@@ -197,8 +196,8 @@ def run_receiver(net: Network, g: int, until_ps: int) -> int:
                 break
             f = watched
         endpoint = net.endpoint[f]
-        first_step = np.int64(endpoint["ack_step"])
-        g_next = np.int64(net.steps[max(first_step, 0)]["node"])
+        first_step = as_int64(endpoint["ack_step"])
+        g_next = as_int64(net.steps[max(first_step, 0)]["node"])
         head = net.node[g_next]
         if tcp.ack_ring_full(flow, f):
             node["inbox_taken"] = at
@@ -208,16 +207,16 @@ def run_receiver(net: Network, g: int, until_ps: int) -> int:
             node["inbox_taken"] = at
             net.progress[0]["full_idx"] = g_next
             return GROW_INBOX
-        t_ps = np.int64(flow[f]["delack_ps"])
+        t_ps = as_int64(flow[f]["delack_ps"])
         if at == n_all or t_ps <= inbox[row]["time_ps"]:
             number = tcp.on_delack(flow, f, t_ps, ack)
         else:
             packet = inbox[row]
-            t_ps = np.int64(packet["time_ps"])
+            t_ps = as_int64(packet["time_ps"])
             at += 1
-            d = np.int64(endpoint["data_direction"])
+            d = as_int64(endpoint["data_direction"])
             count_arrival(packet, d, net.counter, net.histogram)
-            before = np.int64(flow[f]["delivered_segments"])
+            before = as_int64(flow[f]["delivered_segments"])
             number = tcp.on_data(
                 flow, f, t_ps, packet["id"] & SEQUENCE_MASK, packet["sent_ps"], segment, ack
             )
@@ -229,10 +228,10 @@ def run_receiver(net: Network, g: int, until_ps: int) -> int:
                 net,
                 head,
                 first_step,
-                np.int64(endpoint["ack_direction"]),
+                as_int64(endpoint["ack_direction"]),
                 t_ps,
                 (endpoint["ack_flow"] << FLOW_SHIFT) | number,
-                np.int64(flow[f]["ack_bytes"]),
+                as_int64(flow[f]["ack_bytes"]),
             )
     net.progress[0]["packets"] += n_all
     node["inbox_count"] = 0

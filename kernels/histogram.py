@@ -10,11 +10,12 @@ Range: 131 ns to 140 s. What lies outside goes to the first or last bucket.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from kernels._jit import inline_kernel, kernel
+from kernels.layout import as_int64
 
 SHIFT: Final = 46
 STEPS_PER_OCTAVE: Final = 64
@@ -28,31 +29,31 @@ BUCKETS: Final = OCTAVES * STEPS_PER_OCTAVE
 def bucket_of(latency_ps: int) -> int:
     """Bucket index of a latency in integer picoseconds (any non-negative int64)."""
     index = (np.float64(latency_ps).view(np.int64) >> SHIFT) - FIRST_BUCKET
-    return min(max(index, 0), BUCKETS - 1)
+    return as_int64(min(max(index, 0), BUCKETS - 1))
 
 
 @inline_kernel
 def bucket_low_ps(index: int) -> float:
     """Lower edge of a bucket in picoseconds (float64)."""
-    return np.int64((index + FIRST_BUCKET) << SHIFT).view(np.float64)
+    return float(np.int64((index + FIRST_BUCKET) << SHIFT).view(np.float64))
 
 
 @kernel
-def quantiles(count: np.ndarray, probability: np.ndarray, value_ps: np.ndarray) -> int:
+def quantiles(count: Any, probability: Any, value_ps: Any) -> int:
     """Quantiles of one histogram, linear inside a bucket; returns the number of values.
 
     count: int64[BUCKETS]; probability: float64[q] ascending, each in [0, 1]; value_ps: float64[q],
     written, NaN when the histogram is empty. The quantile p of n values is the value of rank
     ceil(p n), at least 1. Cost O(BUCKETS + q).
     """
-    total = np.int64(0)
+    total = as_int64(0)
     for b in range(count.size):
         total += count[b]
     if total == 0:
         for q in range(probability.size):
             value_ps[q] = np.nan
         return 0
-    seen = np.int64(0)
+    seen = as_int64(0)
     b = 0
     for q in range(probability.size):
         rank = max(probability[q] * total, 1.0)
@@ -66,11 +67,11 @@ def quantiles(count: np.ndarray, probability: np.ndarray, value_ps: np.ndarray) 
 
 @kernel
 def close_bin(
-    bin_count: np.ndarray,
-    run_count: np.ndarray,
+    bin_count: Any,
+    run_count: Any,
     add_to_run: bool,
-    probability: np.ndarray,
-    value_ps: np.ndarray,
+    probability: Any,
+    value_ps: Any,
 ) -> int:
     """Take the percentiles of an open time bin, add it to the run's histogram, and empty it.
 

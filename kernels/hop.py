@@ -25,8 +25,15 @@ from typing import Any
 import numpy as np
 
 from kernels._jit import inline_kernel, kernel
-from kernels._lean import lean
-from kernels.layout import FLOW_SHIFT, PER_BYTE_SHIFT, SIZE_MASK, TRANSMISSION_MASK, UNLIMITED
+from kernels._lean import inner
+from kernels.layout import (
+    FLOW_SHIFT,
+    PER_BYTE_SHIFT,
+    SIZE_MASK,
+    TRANSMISSION_MASK,
+    UNLIMITED,
+    as_int64,
+)
 from kernels.random import exponential, mix, uniform
 
 
@@ -43,10 +50,10 @@ def service_column(hop: Any, block: Any, n: int) -> tuple[int, int]:
     out_ps, size = block["out_ps"], block["size"]
     per_byte, per_packet_ps = hop["per_byte"], hop["per_packet_ps"]
     min_service_ps, shift = hop["min_service_ps"], hop["meter_shift"]
-    total_bytes = np.int64(0)
-    busy_ps = np.int64(0)
+    total_bytes = as_int64(0)
+    busy_ps = as_int64(0)
     for i in range(n):
-        size_bytes = np.int64((size[i] >> shift) & SIZE_MASK)
+        size_bytes = as_int64((size[i] >> shift) & SIZE_MASK)
         service = service_ps(size_bytes, per_byte, per_packet_ps, min_service_ps)
         out_ps[i] = service
         busy_ps += service
@@ -57,7 +64,7 @@ def service_column(hop: Any, block: Any, n: int) -> tuple[int, int]:
 # ---- servers ----------------------------------------------------------------------------------
 
 
-@lean
+@inner
 @kernel
 def serve(hop: Any, state: Any, block: Any, n: int) -> bool:
     """Serve a block as if nothing were dropped; false (and no change) if that is not sure.
@@ -69,7 +76,7 @@ def serve(hop: Any, state: Any, block: Any, n: int) -> bool:
     total_bytes, busy_ps = service_column(hop, block, n)
     delay_ps = hop["delay_ps"]
     free_ps = state["free_at_ps"]
-    wait_max_ps = np.int64(0)
+    wait_max_ps = as_int64(0)
     for i in range(n):
         t_ps = time_ps[i]
         wait_ps = max(free_ps - t_ps, 0)
@@ -86,7 +93,7 @@ def serve(hop: Any, state: Any, block: Any, n: int) -> bool:
     return True
 
 
-@lean
+@inner
 @kernel
 def remember_departures(hop: Any, state: Any, block: Any, n: int, departure: Any) -> None:
     """Bring the ring of departures up to date after a block that was served without a drop.
@@ -105,13 +112,13 @@ def remember_departures(hop: Any, state: Any, block: Any, n: int, departure: Any
     while k > 0 and out_ps[k - 1] - delay_ps > now_ps:
         k -= 1
     if k > 0:  # one of this block has left, so all before it have
-        head = tail = queue_bytes = np.int64(0)
+        head = tail = queue_bytes = as_int64(0)
     else:
         while head != tail and departure[off + (head & mask)]["time_ps"] <= now_ps:
             queue_bytes -= departure[off + (head & mask)]["bytes"]
             head += 1
     for i in range(k, n):
-        size_bytes = np.int64((size[i] >> shift) & SIZE_MASK)
+        size_bytes = as_int64((size[i] >> shift) & SIZE_MASK)
         entry = departure[off + (tail & mask)]
         entry["time_ps"] = out_ps[i] - delay_ps
         entry["bytes"] = size_bytes
@@ -146,7 +153,7 @@ def take_out(block: Any, i: int, lost: int) -> None:
     block["lost_size"][lost] = block["size"][i]
 
 
-@lean
+@inner
 @kernel
 def serve_exact(hop: Any, state: Any, block: Any, n: int, departure: Any) -> int:
     """Serve a block packet by packet with every limit; returns how many were accepted.
@@ -167,12 +174,12 @@ def serve_exact(hop: Any, state: Any, block: Any, n: int, departure: Any) -> int
     queue_bytes = state["queue_bytes"]
     free_ps = state["free_at_ps"]
     wait_max_ps = state["wait_max_ps"]
-    busy_ps = np.int64(0)
-    total_bytes = np.int64(0)
+    busy_ps = as_int64(0)
+    total_bytes = as_int64(0)
     kept = 0
     for i in range(n):
         t_ps = time_ps[i]
-        size_bytes = np.int64((size[i] >> shift) & SIZE_MASK)
+        size_bytes = as_int64((size[i] >> shift) & SIZE_MASK)
         while head != tail and departure[off + (head & mask)]["time_ps"] <= t_ps:
             queue_bytes -= departure[off + (head & mask)]["bytes"]
             head += 1
@@ -222,10 +229,10 @@ def next_stay(hop: Any, state: Any) -> None:
     state["stay_count"] += 1
     mean_ps = hop["bad_mean_ps"] if state["is_bad"] != 0 else hop["good_mean_ps"]
     bits = mix(~hop["loss_key"], np.uint64(state["stay_count"]))
-    state["switch_at_ps"] += np.int64(exponential(bits) * mean_ps) + 1
+    state["switch_at_ps"] += as_int64(exponential(bits) * mean_ps) + 1
 
 
-@lean
+@inner
 @kernel
 def lose(hop: Any, state: Any, block: Any, n: int, flow_info: Any) -> int:
     """Take the packets out of a block that the path loses; returns how many remain.
@@ -259,12 +266,12 @@ def jitter_value_ps(hop: Any, interval_idx: int, jitter_table: Any) -> int:
     row = hop["jitter_row"]
     u = uniform(mix(hop["jitter_key"], np.uint64(interval_idx)))
     at = u * (jitter_table.shape[1] - 1)
-    k = np.int64(at)
+    k = as_int64(at)
     low_ps = jitter_table[row, k]
-    return low_ps + np.int64((at - k) * (jitter_table[row, k + 1] - low_ps))
+    return as_int64(low_ps + as_int64((at - k) * (jitter_table[row, k + 1] - low_ps)))
 
 
-@lean
+@inner
 @kernel
 def travel(hop: Any, state: Any, block: Any, n: int, jitter_table: Any) -> None:
     """Carry a block along a path.
@@ -309,7 +316,7 @@ def take_all_out(block: Any, n: int) -> None:
         take_out(block, i, i)
 
 
-@lean
+@inner
 @kernel
 def count_drops(
     block: Any,

@@ -14,11 +14,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
 from kernels._jit import inline_kernel, kernel
-from kernels._lean import lean
-from kernels.layout import BLOCK
+from kernels._lean import inner
+from kernels.layout import BLOCK, as_int64
 
 MOVES_MAX: Final = 16
 """Moves of the insertion pass per packet; beyond that there is a crowd."""
@@ -40,7 +38,7 @@ def put_packet(packet: Any, time_ps: int, sent_ps: int, ident: int, size: int, s
     packet["step"] = step
 
 
-@lean
+@inner
 @kernel
 def sort_inbox(node: Any, inbox: Any, key: Any, bucket: Any) -> bool:
     """Put the order of an inbox into `key`; false if the packets are in order as they stand.
@@ -54,7 +52,7 @@ def sort_inbox(node: Any, inbox: Any, key: Any, bucket: Any) -> bool:
     for i in range(1, n):
         t_ps = inbox[off + i]["time_ps"]
         if t_ps <= previous_ps:
-            disorder += np.int64(
+            disorder += as_int64(
                 t_ps < previous_ps or inbox[off + i]["id"] < inbox[off + i - 1]["id"]
             )
         low_ps = min(low_ps, t_ps)
@@ -88,7 +86,7 @@ def sort_inbox(node: Any, inbox: Any, key: Any, bucket: Any) -> bool:
     return True
 
 
-@lean
+@inner
 @kernel
 def insert_all(n: int, inbox: Any, key: Any) -> bool:
     """Insertion sort of keys that are nearly in order; false if it takes too many moves."""
@@ -114,7 +112,7 @@ def insert_all(n: int, inbox: Any, key: Any) -> bool:
     return True
 
 
-@lean
+@inner
 @kernel
 def heap_sort(n: int, inbox: Any, key: Any) -> None:
     """Sort keys in any case, O(n log n): first make a heap, then take the last out n times."""
@@ -158,7 +156,7 @@ def take_packet(packet: Any, block: Any, i: int) -> None:
     block["step"][i] = packet["step"]
 
 
-@lean
+@inner
 @kernel
 def fill_from_inbox(node: Any, inbox: Any, key: Any, is_keyed: bool, block: Any) -> int:
     """Fill a block with the next packets of an inbox in order; returns how many.
@@ -178,10 +176,10 @@ def fill_from_inbox(node: Any, inbox: Any, key: Any, is_keyed: bool, block: Any)
     if at + n == node["inbox_count"]:
         node["inbox_count"] = 0
         node["inbox_taken"] = 0
-    return n
+    return as_int64(n)
 
 
-@lean
+@inner
 @kernel
 def append_block(node: Any, inbox: Any, block: Any, n: int, hops: int) -> None:
     """Append a block to an inbox that has room; its packets are `hops` steps further."""

@@ -12,9 +12,13 @@ below this line: a hop, a stream or a node is its index. Time is int64 picosecon
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
+
+as_int64: Final = cast(Callable[[Any], int], np.int64)
+"""A whole number of 64 bits: in a compiled kernel what it says, for a type checker an `int`."""
 
 NEVER_PS: Final = np.iinfo(np.int64).max // 2
 """An instant after every horizon (2**62 ps are 53 days); sums of two still fit an int64."""

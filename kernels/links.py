@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from kernels._jit import inline_kernel, kernel
-from kernels._lean import lean
+from kernels._lean import inner
 from kernels.hop import keep
 from kernels.inbox import is_before, put_packet, take_packet
 from kernels.layout import BLOCK
@@ -21,13 +21,13 @@ from kernels.layout import BLOCK
 def is_waiting(state: Any, link: Any, until_ps: int) -> bool:
     """Whether a packet of the ring arrives before `until_ps`."""
     head = state["link_head"]
-    return (
+    return bool(
         head != state["link_tail"]
         and link[state["link_off"] + (head & state["link_mask"])]["time_ps"] < until_ps
     )
 
 
-@lean
+@inner
 @kernel
 def store_in_order(state: Any, link: Any, block: Any, first: int, n: int) -> None:
     """Append packets first..n-1 of a block to a ring; none arrives before one that is in it."""
@@ -48,7 +48,7 @@ def store_in_order(state: Any, link: Any, block: Any, first: int, n: int) -> Non
     state["link_tail"] = tail
 
 
-@lean
+@inner
 @kernel
 def insert(state: Any, link: Any, block: Any, i: int) -> None:
     """Insert packet `i` of a block into a ring at its time."""
@@ -72,7 +72,7 @@ def insert(state: Any, link: Any, block: Any, i: int) -> None:
     state["link_tail"] += 1
 
 
-@lean
+@inner
 @kernel
 def keep_early(state: Any, link: Any, block: Any, n: int, until_ps: int, may_reorder: bool) -> int:
     """Move what arrives at or after `until_ps` from a block to a ring; returns what remains."""
@@ -94,7 +94,7 @@ def keep_early(state: Any, link: Any, block: Any, n: int, until_ps: int, may_reo
     return kept
 
 
-@lean
+@inner
 @kernel
 def take_early(state: Any, link: Any, block: Any, until_ps: int) -> int:
     """Move up to a block of packets that arrive before `until_ps` out of a ring; returns how many.

@@ -16,8 +16,8 @@ from typing import Any, Final
 import numpy as np
 
 from kernels._jit import inline_kernel, kernel
-from kernels._lean import lean
-from kernels.layout import BLOCK, CONSTANT, FLOW_SHIFT, SIZE_MASK, WIRE_SHIFT
+from kernels._lean import inner
+from kernels.layout import BLOCK, CONSTANT, FLOW_SHIFT, SIZE_MASK, WIRE_SHIFT, as_int64
 from kernels.random import exponential, mix
 
 ALIAS_BITS: Final = np.uint64(32)
@@ -31,13 +31,13 @@ FEW: Final = 4
 def draw_size(source: Any, number: int, size_table: Any) -> int:
     """Inner IP bytes of packet `number` of a source, by its alias table."""
     bits = mix(source["size_key"], np.uint64(number))
-    k = source["size_begin"] + np.int64(
+    k = source["size_begin"] + as_int64(
         ((bits >> ALIAS_BITS) * np.uint64(source["size_count"])) >> ALIAS_BITS
     )
-    fraction = np.float64(np.int64(bits & LOW_32)) * TWO_TO_MINUS_32
+    fraction = np.float64(as_int64(bits & LOW_32)) * TWO_TO_MINUS_32
     if fraction < size_table[k]["accept"]:
-        return size_table[k]["size_bytes"]
-    return size_table[k]["alias_bytes"]
+        return as_int64(size_table[k]["size_bytes"])
+    return as_int64(size_table[k]["alias_bytes"])
 
 
 @inline_kernel
@@ -65,8 +65,8 @@ def skip_silence(source: Any, t_ps: int) -> int:
         n = source["stay_count"]
         silence_ps = exponential(mix(key, np.uint64(2 * n))) * source["off_mean_ps"]
         spurt_ps = exponential(mix(key, np.uint64(2 * n + 1))) * source["on_mean_ps"]
-        start_ps = source["stay_until_ps"] + np.int64(silence_ps)
-        source["stay_until_ps"] = start_ps + np.int64(spurt_ps)
+        start_ps = source["stay_until_ps"] + as_int64(silence_ps)
+        source["stay_until_ps"] = start_ps + as_int64(spurt_ps)
         source["stay_count"] = n + 1
         t_ps = max(t_ps, start_ps)
     return t_ps
@@ -78,11 +78,11 @@ def packets_due(source: Any, until_ps: int) -> int:
     limit_ps = min(until_ps, source["stop_ps"])
     if source["next_ps"] >= limit_ps:
         return 0
-    expected = np.int64((limit_ps - source["next_ps"]) / source["mean_gap_ps"])
-    return min(BLOCK, expected + (expected >> 3) + FEW)
+    expected = as_int64((limit_ps - source["next_ps"]) / source["mean_gap_ps"])
+    return as_int64(min(BLOCK, expected + (expected >> 3) + FEW))
 
 
-@lean
+@inner
 @kernel
 def send_block(source: Any, until_ps: int, asked: int, size_table: Any, block: Any) -> int:
     """Fill a block with up to `asked` packets that a source sends before `until_ps`.
@@ -97,12 +97,12 @@ def send_block(source: Any, until_ps: int, asked: int, size_table: Any, block: A
     if source["on_mean_ps"] > 0:
         while n < asked and t_ps < limit_ps:
             time_ps[n] = t_ps
-            t_ps = skip_silence(source, t_ps + np.int64(gap_ps[n]))
+            t_ps = skip_silence(source, t_ps + as_int64(gap_ps[n]))
             n += 1
     else:
         for j in range(asked):
             time_ps[j] = t_ps
-            t_ps += np.int64(gap_ps[j])
+            t_ps += as_int64(gap_ps[j])
         n = asked
         if t_ps >= limit_ps:
             while time_ps[n - 1] >= limit_ps:
@@ -123,21 +123,21 @@ def fill_columns(source: Any, block: Any, n: int, size_table: Any) -> None:
     first = (source["flow"] << FLOW_SHIFT) + count
     route = source["step"]
     if source["size_count"] == 1:
-        inner = np.int64(size_table[source["size_begin"]]["size_bytes"])
-        both = np.uint32(inner | (inner << WIRE_SHIFT))
+        inner_bytes = as_int64(size_table[source["size_begin"]]["size_bytes"])
+        both = np.uint32(inner_bytes | (inner_bytes << WIRE_SHIFT))
         for j in range(n):
             size[j] = both
     else:
         for j in range(n):
-            inner = np.int64(draw_size(source, count + j, size_table))
-            size[j] = inner | (inner << WIRE_SHIFT)
+            inner_bytes = as_int64(draw_size(source, count + j, size_table))
+            size[j] = inner_bytes | (inner_bytes << WIRE_SHIFT)
     for j in range(n):
         sent_ps[j] = block["time_ps"][j]
         ident[j] = first + j
         step[j] = route
 
 
-@lean
+@inner
 @kernel
 def count_sent(
     source: Any,
@@ -152,7 +152,7 @@ def count_sent(
 
     counter: COUNTER[directions]; reason, dropped_packets, dropped_bytes: where that is counted.
     """
-    total_bytes = np.int64(0)
+    total_bytes = as_int64(0)
     for j in range(n):
         total_bytes += block["size"][j] & SIZE_MASK
     d = source["direction"]

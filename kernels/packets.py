@@ -28,10 +28,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
 from kernels._jit import inline_kernel, kernel
-from kernels._lean import lean
+from kernels._lean import inner, lean
 from kernels.endpoints import run_receiver, run_sender
 from kernels.histogram import bucket_of
 from kernels.hop import (
@@ -69,6 +67,7 @@ from kernels.layout import (
     UNLIMITED,
     WIRE_SHIFT,
     Network,
+    as_int64,
 )
 from kernels.links import insert, is_waiting, keep_early, take_early
 from kernels.packet_sources import count_sent, packets_due, send_block
@@ -137,7 +136,7 @@ def rings_have_room(net: Network, first: int, last: int, n: int) -> int:
 # ---- out of a segment -------------------------------------------------------------------------
 
 
-@lean
+@inner
 @kernel
 def recode(size: int, step: Any, state: Any) -> int:
     """Size of a packet with the encapsulation of a step; 0 if it does not fit there.
@@ -146,9 +145,9 @@ def recode(size: int, step: Any, state: Any) -> int:
     encapsulation (RFC 791: all payloads but the last a multiple of 8 bytes) or refused. Fragments
     are counted in `state`, that of the next hop.
     """
-    inner = np.int64(size & SIZE_MASK)
+    inner_bytes = as_int64(size & SIZE_MASK)
     align = step["align_bytes"]
-    wire = step["fixed_bytes"] + ((inner + step["trailer_bytes"] + align - 1) & -align)
+    wire = step["fixed_bytes"] + ((inner_bytes + step["trailer_bytes"] + align - 1) & -align)
     mtu = step["mtu_bytes"]
     if mtu > 0 and wire > mtu:
         if step["may_fragment"] == 0:
@@ -157,7 +156,7 @@ def recode(size: int, step: Any, state: Any) -> int:
         more = (wire - IP_HEADER_BYTES - 1) // room
         state["fragments"] += more
         wire += more * IP_HEADER_BYTES
-    return inner | (wire << WIRE_SHIFT)
+    return as_int64(inner_bytes | (wire << WIRE_SHIFT))
 
 
 @inline_kernel
@@ -169,17 +168,17 @@ def latency_units(latency_ps: int) -> int:
 @inline_kernel
 def deliver(block: Any, i: int, d: int, counter: Any, header_bytes: Any, histogram: Any) -> None:
     """Count packet `i` of a block, of an open-loop source, as arrived in direction `d`."""
-    inner = np.int64(block["size"][i] & SIZE_MASK)
+    inner_bytes = as_int64(block["size"][i] & SIZE_MASK)
     latency_ps = block["time_ps"][i] - block["sent_ps"][i]
     count = counter[d]
     count["delivered_packets"] += 1
-    count["delivered_bytes"] += inner
-    count["goodput_bytes"] += inner - header_bytes[d]
+    count["delivered_bytes"] += inner_bytes
+    count["goodput_bytes"] += inner_bytes - header_bytes[d]
     count["latency_sum"] += latency_units(latency_ps)
     histogram[d, bucket_of(latency_ps)] += 1
 
 
-@lean
+@inner
 @kernel
 def deliver_block(
     block: Any, n: int, d: int, flow_info: Any, counter: Any, header_bytes: Any, histogram: Any
@@ -187,12 +186,12 @@ def deliver_block(
     """Count a block of open-loop packets as arrived: all in direction `d`, or each in its own."""
     if d < 0:
         for i in range(n):
-            d_i = np.int64(flow_info[block["id"][i] >> FLOW_SHIFT]["direction"])
+            d_i = as_int64(flow_info[block["id"][i] >> FLOW_SHIFT]["direction"])
             deliver(block, i, d_i, counter, header_bytes, histogram)
         return
     time_ps, sent_ps, size = block["time_ps"], block["sent_ps"], block["size"]
-    total_bytes = np.int64(0)
-    latency_sum = np.int64(0)
+    total_bytes = as_int64(0)
+    latency_sum = as_int64(0)
     for i in range(n):
         latency_ps = time_ps[i] - sent_ps[i]
         total_bytes += size[i] & SIZE_MASK
@@ -214,12 +213,12 @@ def forward_block(net: Network, g: int, h: int, n: int, hops: int, order: int) -
     block, state = net.columns[0], net.state[h]
     code = DONE
     for i in range(n):
-        k = np.int64(block["step"][i]) + hops
+        k = as_int64(block["step"][i]) + hops
         step = net.steps[k]
         g_next = step["node"]
         if g_next < 0:
             deliver(
-                block, i, np.int64(step["direction"]), net.counter, net.header_bytes, net.histogram
+                block, i, as_int64(step["direction"]), net.counter, net.header_bytes, net.histogram
             )
             continue
         node = net.node[g_next]
@@ -237,7 +236,7 @@ def forward_block(net: Network, g: int, h: int, n: int, hops: int, order: int) -
             net.progress[0]["full_idx"] = g_next
             code = GROW_INBOX
             break
-        size = np.int64(block["size"][i])
+        size = as_int64(block["size"][i])
         if step["recode"] != 0:
             size = recode(size, step, net.state[net.segment_hop[node["hop_begin"]]])
             if size == 0:
@@ -287,7 +286,7 @@ def leave(net: Network, g: int, h: int, n: int, order: int) -> int:
         deliver_block(
             block,
             n,
-            np.int64(node["only_direction"]),
+            as_int64(node["only_direction"]),
             net.flow_info,
             net.counter,
             net.header_bytes,
@@ -312,10 +311,10 @@ def pass_block(net: Network, g: int, first: int, n: int, until_ps: int, only_out
     or the code of what is full.
     """
     block = net.columns[0]
-    end = np.int64(net.node[g]["hop_end"])
-    h = np.int64(net.segment_hop[end - 1])
+    end = as_int64(net.node[g]["hop_end"])
+    h = as_int64(net.segment_hop[end - 1])
     for j in range(first, end):
-        h = np.int64(net.segment_hop[j])
+        h = as_int64(net.segment_hop[j])
         n = pass_hop(net, h, n)
         may_reorder = net.hop[h]["may_reorder"] != 0
         if n > 0 and (may_reorder or block["time_ps"][n - 1] >= until_ps):
@@ -372,7 +371,7 @@ def run_segment(net: Network, g: int, until_ps: int, only_outlet: bool) -> int:
     or the code of what is full; the next call takes it up there.
     """
     node, block = net.node[g], net.columns[0]
-    begin, end = np.int64(node["hop_begin"]), np.int64(node["hop_end"])
+    begin, end = as_int64(node["hop_begin"]), as_int64(node["hop_end"])
     source = net.source[node["source_begin"] if node["is_direct"] != 0 else 0]
     is_direct = node["is_direct"] != 0
     place = end  # the ring before the hop at `place`, of the hop at `place - 1`; begin = the head
@@ -430,7 +429,7 @@ def sweep(net: Network, q: int, until_ps: int) -> int:
 
     First round: outlets that lead back. Second round: all nodes in order.
     """
-    begin, end = np.int64(net.group[q]["node_begin"]), np.int64(net.group[q]["node_end"])
+    begin, end = as_int64(net.group[q]["node_begin"]), as_int64(net.group[q]["node_end"])
     code = DONE
     turn = begin - end if net.group[q]["has_early_outlet"] != 0 else 0
     while turn < end - begin:
@@ -469,7 +468,7 @@ def advance(net: Network, from_ps: int, until_ps: int, budget: int) -> int:
     progress = net.progress[0]
     progress["packets"] = 0
     for q in range(progress["group"], net.group.size):
-        t_ps = np.int64(progress["time_ps"])
+        t_ps = as_int64(progress["time_ps"])
         while t_ps < until_ps:
             end_ps = min(t_ps + net.group[q]["window_ps"], until_ps)
             code = sweep(net, q, end_ps)

@@ -27,7 +27,7 @@ ALONE: Final = -1
 
 
 class DataPlane:
-    """Arrays of a run in the form of `kernels.packets.Network`, and the log they feed."""
+    """Arrays of a run in the form of `kernels.layout.Network`, and the log they feed."""
 
     def __init__(self, plan: Plan, recorder: Recorder | None = None) -> None:
         self.plan = plan
@@ -141,8 +141,8 @@ class DataPlane:
                 spare = (buffer_bytes - 2 * largest) * per_byte >> layout.PER_BYTE_SHIFT
                 spare -= buffer_bytes
             else:
-                per_packet = int(hop["per_packet_ps"]) + int(hop["min_service_ps"])
-                spare = (buffer_bytes // largest - 2) * per_packet
+                service_ps = max(int(hop["per_packet_ps"]), int(hop["min_service_ps"]))
+                spare = (buffer_bytes // largest - 2) * service_ps
             sure_ps = min(sure_ps, spare)
         self.state[h]["sure_wait_ps"] = max(sure_ps, ALONE)
 
@@ -165,8 +165,10 @@ class DataPlane:
     def advance(self, until_ps: int, tick: Callable[[int], None] | None = None) -> None:
         """Let every packet event before `until_ps` happen; `tick(now_ps)` after each piece.
 
-        `advance(now)` does nothing. Time bins that end on the way are closed.
+        `advance(now)` does nothing. Time bins that end on the way are closed; the run ends at the
+        horizon.
         """
+        until_ps = min(until_ps, self.plan.horizon_ps)
         while self.now_ps < until_ps:
             bin_end_ps = min(self._bin_start_ps + self.plan.time_bin_ps, self.plan.horizon_ps)
             end_ps = min(until_ps, bin_end_ps)
@@ -305,8 +307,8 @@ class DataPlane:
         ring = int(row["link_off"]) + (
             np.arange(int(row["link_head"]), int(row["link_tail"])) & int(row["link_mask"])
         )
-        left_ps = self.link["time_ps"][ring] - int(self.hop[h]["delay_ps"])
-        places: npt.NDArray[np.int64] = ring[left_ps > self.now_ps]
+        is_queued = self.link["time_ps"][ring] - int(self.hop[h]["delay_ps"]) > self.now_ps
+        places: npt.NDArray[np.int64] = ring[is_queued]
         return places
 
     def _drop_queue(self, h: int) -> None:

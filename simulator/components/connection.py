@@ -239,7 +239,12 @@ class _Tunnel:
             name=self.name,
             idle_s=self.instance.idle_teardown_s,
             busy=draft.busy_s[self.connection_name],
-            depends_on=(self.device.line.name, self.instance.name, self.connection_name),
+            depends_on=(
+                self.device.line.name,
+                self.instance.name,
+                self.connection_name,
+                self.device.name,
+            ),
             hops=hops,
             messages_s=self._round_trips(draft.catalog) * rtt_s,
             processing=draft.catalog.default("gateway.ike_processing"),
@@ -289,7 +294,6 @@ class _Tunnel:
 
     def _life(self, rtt_s: float, hops: tuple[int, ...], catalog: Catalog) -> TunnelSpec:
         connection, dpd = self.connection, self.connection.dpd
-        round_trips = catalog.timer("T015" if connection.ike == "v2" else "T018").value or 0.0
         gateway = EndSpec(
             name="gateway",
             dpd_timeout_s=dpd.gateway,
@@ -317,7 +321,7 @@ class _Tunnel:
             ),
             blocked_by=self.connection_name,
             hops=hops,
-            messages_s=round_trips * rtt_s,
+            messages_s=self._round_trips(catalog) * rtt_s,
             processing=catalog.default("gateway.ike_processing"),
             retransmission=Retransmission(
                 first_s=catalog.default("ike.retransmit_timeout").value,

@@ -1,6 +1,7 @@
 """The JSON Schema: current, complete, and of one mind with the loader."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ def test_the_checked_in_schema_is_current() -> None:
 def test_it_is_a_valid_schema(schema: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     assert "x-default-row" not in json.dumps(schema)
+
+
+def test_every_reference_leads_somewhere(schema: dict[str, Any]) -> None:
+    names = set(re.findall(r'"#/\$defs/([^"]+)"', json.dumps(schema)))
+    assert len(names) > 20
+    assert names <= set(schema["$defs"])
 
 
 def test_every_field_of_every_model_has_a_hover_text(schema: dict[str, Any]) -> None:
