@@ -24,6 +24,8 @@ from simulator.plan import PLAIN, Plan
 SEGMENT_HOPS_MAX: Final = 16
 WINDOW_PACKETS: Final = 40_000
 """Packets of a window where no cycle limits it: enough to fill blocks, small enough to sort."""
+WINDOW_PACKETS_PER_NODE: Final = 80
+"""At least so many in a network of many nodes, since a visit to a node costs a microsecond."""
 WINDOW_MIN_PS: Final = 1_000_000
 
 Place = tuple[str, int]
@@ -365,7 +367,8 @@ def _windows(
         packets_per_s[node_of[("hop", first)]] += 1e12 / float(source.record["mean_gap_ps"])
     for i, (begin, end) in enumerate(group_rows):
         rate = packets_per_s[begin:end].sum()
-        window_ps = layout.NEVER_PS if rate == 0 else int(WINDOW_PACKETS / rate * 1e12)
+        packets = max(WINDOW_PACKETS, WINDOW_PACKETS_PER_NODE * (end - begin))
+        window_ps = layout.NEVER_PS if rate == 0 else int(packets / rate * 1e12)
         back = sorted(
             {
                 segment[-1][1]

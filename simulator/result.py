@@ -163,7 +163,7 @@ class Result:
             head=head,
             resolved=about.resolved,
             limits=about.targets,
-            warnings=about.warnings,
+            warnings=tuple(dict.fromkeys((*about.warnings, *plan.meta.get("warnings", ())))),
             performance=asdict(cost),
             build=lambda name: metrics.compute(name, plan, log),
         )

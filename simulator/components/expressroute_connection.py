@@ -162,7 +162,11 @@ def _offers(
     draft: Draft,
 ) -> Iterator[Offer]:
     """What the site hears of the VNet over one link, and the VNet of the site."""
-    edges = {other.edge.name for other in circuit.ends if other.edge and other.site == end.site}
+    via: tuple[str, ...] = ()
+    if end.edge is not None and any(
+        e.site == end.site and e.edge != end.edge for e in circuit.ends
+    ):
+        via = (end.edge.name,)
     heard = Offer(
         at=end.site,
         to=vnet,
@@ -170,7 +174,7 @@ def _offers(
         connection=name,
         kind=RouteKind.EXPRESSROUTE,
         how="bgp",
-        via=(end.edge.name,) if end.edge and len(edges) > 1 else (),
+        via=via,
         local_preference=_preference(name, end, draft),
         as_path_length=end.as_path_length,
     )

@@ -495,6 +495,8 @@ def _traffic(parts: Parts, tree: Source) -> Iterator[Problem]:
         for section, valid in (
             ("connections", parts.connections),
             ("gateways", {**parts.gateways, **parts.expressroute_gateways}),
+            ("circuits", parts.circuits),
+            ("private_endpoints", parts.private_endpoints),
             ("clients", parts.clients),
         )
     )

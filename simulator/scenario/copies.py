@@ -61,6 +61,7 @@ def expand(tree: Source) -> Source:
     result.data["sites"] = _expand_sites(result, sites, copied["sites"])
     for section in _REFERENCES:
         _expand_section(result, section, copied)
+    _expand_access(result, copied["sites"])
     return result
 
 
@@ -125,6 +126,27 @@ def _expand_sites(tree: Source, sites: Mapping[str, Any], copied: Mapping[str, l
                     tree.marks["sites", one.name, *path] = mark
             tree.copies["sites", one.name] = ("sites", name)
     return expanded
+
+
+def _expand_access(tree: Source, copied: Mapping[str, list[_Copy]]) -> None:
+    """Give each copy of a site the access line to a circuit that the original has."""
+    circuits = tree.data.get("circuits")
+    if not isinstance(circuits, dict):
+        return
+    tree.data["circuits"] = dict(circuits)
+    for circuit, entry in circuits.items():
+        access = entry.get("access") if isinstance(entry, dict) else None
+        if not isinstance(access, dict) or not copied.keys() & access.keys():
+            continue
+        path: TreePath = ("circuits", circuit, "access")
+        lines: dict[str, Any] = {}
+        for site, line in access.items():
+            for i, one in enumerate(copied.get(site, [_Copy(site, "")]), start=1):
+                lines[one.name] = numbered(line, i) if site in copied else line
+                for field in ((), *((key,) for key in (line if isinstance(line, dict) else ()))):
+                    if (*path, site, *field) in tree.marks:
+                        tree.marks[*path, one.name, *field] = tree.marks[*path, site, *field]
+        tree.data["circuits"][circuit] = {**entry, "access": lines}
 
 
 def _expand_section(tree: Source, section: str, copied: _Copies) -> None:

