@@ -24,7 +24,7 @@ FILES = {
 }
 FIGURES = {
     f"{n}.{e}"
-    for n in ("latency", "throughput", "latency-cdf", "utilisation")
+    for n in ("latency", "throughput", "latency-cdf", "utilisation", "failover")
     for e in ("svg", "png")
 }
 

@@ -206,11 +206,11 @@ def test_two_faults_of_one_thing_at_one_time() -> None:
     )
     text = change(FULL, "targets", again)
     (problem,) = problems_of(text)
-    assert problem.path == "faults.3.at"
+    assert problem.path == "faults.7.at"
     assert problem.line == line_of(text, "at: 35 s")
     line = line_of(text, "at: 30 s")
     assert problem.rule == f"begins before the same fault of line {line} ends"
-    assert load(text.replace("at: 35 s", "at: 40 s")).faults[3].at == 40.0
+    assert load(text.replace("at: 35 s", "at: 40 s")).faults[7].at == 40.0
     assert load(text.replace("internet: isp-a, at: 35 s", "internet: isp-b, at: 35 s"))
 
 
