@@ -11,11 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import packets
+from benchmarks import flows, packets
 from benchmarks.rows import Row
 
 RESULTS = Path(__file__).with_name("results.json")
-SUITES: dict[str, Callable[[], Iterator[Row]]] = {"packets": packets.rows}
+SUITES: dict[str, Callable[[], Iterator[Row]]] = {"packets": packets.rows, "flows": flows.rows}
 PACKAGES = ("numba", "llvmlite", "numpy", "simpy")
 
 

@@ -127,7 +127,8 @@ def draw(source: np.ndarray, i: int, number: int, purpose: np.uint64) -> np.uint
     return mix(source[i]["key"], np.uint64(number) * PURPOSES + purpose)
 
 
-@inline_kernel
+@inner
+@kernel
 def choose_class(source: np.ndarray, i: int, choice: np.ndarray) -> int:
     """Pick the class of the next flow of source `i`."""
     begin = source[i]["choice_begin"]
@@ -143,7 +144,8 @@ def choose_class(source: np.ndarray, i: int, choice: np.ndarray) -> int:
     return int(chosen)
 
 
-@inline_kernel
+@inner
+@kernel
 def choose_size_bytes(source: np.ndarray, i: int, table: np.ndarray) -> int:
     """Draw the size of the next flow of source `i`: whole bytes, at least 1."""
     bits = draw(source, i, source[i]["flows"], SIZE)
@@ -235,7 +237,8 @@ def _expected_arrivals(source: np.ndarray, i: int, profile: np.ndarray, until_ps
     return expected
 
 
-@inline_kernel
+@inner
+@kernel
 def think_until_ps(source: np.ndarray, i: int, table: np.ndarray, now_ps: int) -> int:
     """Draw when a user of source `i` who begins to think now starts the next flow."""
     begin = source[i]["think_begin"]

@@ -316,22 +316,25 @@ def _handle_event(s: Sharing, f: Flows) -> None:
         recount(s)
 
 
-@inline_kernel
-def _advance_clock(f: Flows, k: int, now_ps: int) -> float:
+@inner
+@kernel
+def _advance_clock(clocks: np.ndarray, k: int, now_ps: int) -> float:
     """Bring clock `k` up to the present; returns the service attained."""
-    clock = f.clock[k]
+    clock = clocks[k]
     clock["service"] += clock["level"] * ((now_ps - clock["at_ps"]) * S_PER_PS)
     clock["at_ps"] = now_ps
     return float(clock["service"])
 
 
-@inline_kernel
-def _make_stale(f: Flows, k: int) -> None:
-    """Remember to work out the next completion of clock `k` again."""
-    if f.clock[k]["is_stale"] == 0:
-        f.clock[k]["is_stale"] = 1
-        f.stale[f.store[0]["stale_count"]] = k
-        f.store[0]["stale_count"] += 1
+@inner
+@kernel
+def _make_stale(clock: np.ndarray, stale: np.ndarray, store: np.ndarray, k: int) -> int:
+    """Remember to work out the next completion of clock `k` again. Returns 0."""
+    if clock[k]["is_stale"] == 0:
+        clock[k]["is_stale"] = 1
+        stale[store[0]["stale_count"]] = k
+        store[0]["stale_count"] += 1
+    return 0
 
 
 @inline_kernel
@@ -341,19 +344,21 @@ def _set_key(s: Sharing, f: Flows, k: int, link: int, key: float) -> None:
         leaf = s.link[link]["member"] - s.hop[k]["member_begin"]
         clock = f.clock[k]
         heaps.set_leaf(f.key, f.key_winner, clock["tree_begin"], clock["tree_width"], leaf, key)
-    _make_stale(f, k)
+    _make_stale(f.clock, f.stale, f.store, k)
 
 
-@inline_kernel
-def _first_key(f: Flows, c: int) -> float:
+@inner
+@kernel
+def _first_key(entry: np.ndarray, segment: np.ndarray, class_flows: np.ndarray, c: int) -> float:
     """When the first flow of class `c` is due, by the clock of its limit."""
-    return float(f.entry[f.segment[c]["begin"]]["target"] - f.class_flows[c]["offset"])
+    return float(entry[segment[c]["begin"]]["target"] - class_flows[c]["offset"])
 
 
-@inline_kernel
-def _set_due(f: Flows, leaf: int, time_ps: int) -> None:
-    """Write when a limit or a source has its next event."""
-    heaps.set_leaf(f.due_ps, f.due_winner, 0, f.due_ps.size // 2, leaf, time_ps)
+@inner
+@kernel
+def _set_due(due_ps: np.ndarray, due_winner: np.ndarray, leaf: int, time_ps: int) -> int:
+    """Write when a limit or a source has its next event. Returns 0."""
+    return heaps.set_leaf(due_ps, due_winner, 0, due_ps.size // 2, leaf, time_ps)
 
 
 @inline_kernel
@@ -362,7 +367,7 @@ def _complete(s: Sharing, f: Flows, k: int, now_ps: int) -> int:
 
     Returns the source whose next flow starts at once, or NONE.
     """
-    _advance_clock(f, k, now_ps)
+    _advance_clock(f.clock, k, now_ps)
     c = k - s.hop.size
     if k < s.hop.size:
         leaf = f.key_winner[f.clock[k]["tree_begin"] + 1]
@@ -370,28 +375,44 @@ def _complete(s: Sharing, f: Flows, k: int, now_ps: int) -> int:
     cls = s.flow_class[c]
     size = cls["count"]
     begin = f.segment[c]["begin"]
-    _count_completion(f, c, begin, now_ps)
+    _count_completion(f.entry, f.class_flows, f.counter, f.histogram, c, begin, now_ps)
     heaps.pop(f.entry, begin, size)
     shift_count(s, c, -1)
     if size == 1:
         f.class_flows[c]["started"] = 0.0
-    _set_key(s, f, k, cls["limit_link"], _first_key(f, c) if size > 1 else np.inf)
+    _set_key(
+        s,
+        f,
+        k,
+        cls["limit_link"],
+        _first_key(f.entry, f.segment, f.class_flows, c) if size > 1 else np.inf,
+    )
     return _after_completion(s, f, f.class_flows[c]["source"], now_ps)
 
 
-@inline_kernel
-def _count_completion(f: Flows, c: int, at: int, now_ps: int) -> None:
-    """Write what the flow of class `c` in entry `at` leaves behind into the counters."""
-    flow = f.entry[at]
-    own = f.class_flows[c]
-    counter = f.counter[c]
+@inner
+@kernel
+def _count_completion(
+    entry: np.ndarray,
+    class_flows: np.ndarray,
+    counters: np.ndarray,
+    histogram: np.ndarray,
+    c: int,
+    at: int,
+    now_ps: int,
+) -> int:
+    """Write what the flow of class `c` in entry `at` leaves behind. Returns 0."""
+    flow = entry[at]
+    own = class_flows[c]
+    counter = counters[c]
     transfer_ps = now_ps - flow["arrival_ps"]
     own["started"] -= flow["target"] - flow["size_bytes"] * own["service_per_byte"]
     counter["completions"] += 1
     counter["completed_bytes"] += flow["size_bytes"]
     counter["transfer_s"] += transfer_ps * S_PER_PS
     if own["histogram_row"] != NONE:
-        f.histogram[own["histogram_row"], bucket_of(transfer_ps // PS_PER_NS)] += 1
+        histogram[own["histogram_row"], bucket_of(transfer_ps // PS_PER_NS)] += 1
+    return 0
 
 
 @inline_kernel
@@ -406,7 +427,7 @@ def _after_completion(s: Sharing, f: Flows, i: int, now_ps: int) -> int:
             starter = i
         else:
             push_wake(f.source, i, f.wake_ps, think_until_ps(f.source, i, f.table, now_ps))
-            _set_due(f, s.limit.size + i, source["next_ps"])
+            _set_due(f.due_ps, f.due_winner, s.limit.size + i, source["next_ps"])
     return starter
 
 
@@ -422,7 +443,7 @@ def _wake(f: Flows, i: int, now_ps: int) -> int:
         if source["present"] > source["population"]:
             source["present"] -= 1
             starter = NONE
-    _set_due(f, f.clock.size + i, source["next_ps"])
+    _set_due(f.due_ps, f.due_winner, f.clock.size + i, source["next_ps"])
     return starter
 
 
@@ -449,7 +470,7 @@ def _enter(
     if size == 0:
         activate(s, c)
     k = cls["limit"]
-    attained = _advance_clock(f, k, now_ps)
+    attained = _advance_clock(f.clock, k, now_ps)
     if size == 0:
         own["offset"] = -attained
     target = attained + own["offset"] + service
@@ -468,18 +489,18 @@ def _follow(s: Sharing, f: Flows, now_ps: int) -> None:
     for i in range(s.tally[0]["changed_count"]):
         h = s.changed[i]
         clock = f.clock[h]
-        _advance_clock(f, h, now_ps)
+        _advance_clock(f.clock, h, now_ps)
         if clock["level"] == 0.0:
             clock["service"] = 0.0
         clock["level"] = s.limit[h]["level"] if s.limit[h]["level"] < np.inf else 0.0
-        _make_stale(f, h)
+        _make_stale(f.clock, f.stale, f.store, h)
     for i in range(s.tally[0]["moved_count"]):
         _change_clock(s, f, s.moved[i], now_ps)
     forget_changes(s)
     for i in range(f.store[0]["stale_count"]):
         k = f.stale[i]
         f.clock[k]["is_stale"] = 0
-        _set_due(f, k, _due_ps(s, f, k))
+        _set_due(f.due_ps, f.due_winner, k, _due_ps(s, f, k))
     f.store[0]["stale_count"] = 0
 
 
@@ -492,11 +513,11 @@ def _change_clock(s: Sharing, f: Flows, c: int, now_ps: int) -> int:
     k = cls["limit"]
     if k == before:
         return 0
-    shift = _advance_clock(f, before, now_ps) - _advance_clock(f, k, now_ps)
+    shift = _advance_clock(f.clock, before, now_ps) - _advance_clock(f.clock, k, now_ps)
     f.class_flows[c]["offset"] += shift
     for i in range(2):
         limit = before if i == 0 else k
-        key = np.inf if i == 0 else _first_key(f, c)
+        key = np.inf if i == 0 else _first_key(f.entry, f.segment, f.class_flows, c)
         link = cls["limit_link"]
         for p in range(cls["link_begin"], cls["link_end"]):
             if s.link[p]["hop"] == limit:
@@ -513,7 +534,7 @@ def _due_ps(s: Sharing, f: Flows, k: int) -> int:
     if k < s.hop.size:
         key = f.key[clock["tree_begin"] + 1]
     elif s.flow_class[k - s.hop.size]["limit"] == k:
-        key = _first_key(f, k - s.hop.size)
+        key = _first_key(f.entry, f.segment, f.class_flows, k - s.hop.size)
     due_ps = NEVER_PS
     if key < np.inf and clock["level"] > 0.0:
         wait_ps = max(key - clock["service"], 0.0) / clock["level"] * PS_PER_S
@@ -568,7 +589,7 @@ def _stop_clocks(now_ps: int, s: Sharing, f: Flows) -> int:
     for c in range(s.flow_class.size):
         cls = s.flow_class[c]
         if cls["limit"] != IDLE and cls["count"] > 0:
-            f.class_flows[c]["offset"] += _advance_clock(f, cls["limit"], now_ps)
+            f.class_flows[c]["offset"] += _advance_clock(f.clock, cls["limit"], now_ps)
         cls["limit"] = IDLE
     return 0
 
@@ -592,11 +613,17 @@ def _start_clocks(s: Sharing, f: Flows) -> int:
             clock["tree_width"] = width
             heaps.clear_tournament(f.key, f.key_winner, begin, width, np.inf)
             begin += 2 * width
-        _make_stale(f, k)
+        _make_stale(f.clock, f.stale, f.store, k)
     for c in range(s.flow_class.size):
         cls = s.flow_class[c]
         if cls["count"] > 0:
-            _set_key(s, f, cls["limit"], cls["limit_link"], _first_key(f, c))
+            _set_key(
+                s,
+                f,
+                cls["limit"],
+                cls["limit_link"],
+                _first_key(f.entry, f.segment, f.class_flows, c),
+            )
     return 0
 
 
@@ -615,7 +642,7 @@ def start_source(now_ps: int, i: int, s: Sharing, f: Flows) -> int:
         while source["present"] < min(source["population"], source["wake_room"]):
             source["present"] += 1
             push_wake(f.source, i, f.wake_ps, think_until_ps(f.source, i, f.table, now_ps))
-    _set_due(f, s.limit.size + i, source["next_ps"])
+    _set_due(f.due_ps, f.due_winner, s.limit.size + i, source["next_ps"])
     return 0
 
 
@@ -624,7 +651,7 @@ def start_source(now_ps: int, i: int, s: Sharing, f: Flows) -> int:
 def change_rate(now_ps: int, i: int, rate_per_s: float, s: Sharing, f: Flows) -> int:
     """Change the arrival rate of Poisson source `i` (0 stops it). Returns 0."""
     set_rate(f.source, i, f.profile, now_ps, rate_per_s)
-    _set_due(f, s.limit.size + i, f.source[i]["next_ps"])
+    _set_due(f.due_ps, f.due_winner, s.limit.size + i, f.source[i]["next_ps"])
     return 0
 
 
@@ -642,7 +669,7 @@ def abort_flows(now_ps: int, c: int, s: Sharing, f: Flows) -> int:
     size = cls["count"]
     if size == 0:
         return DONE
-    class_clock = _advance_clock(f, cls["limit"], now_ps) + own["offset"]
+    class_clock = _advance_clock(f.clock, cls["limit"], now_ps) + own["offset"]
     begin = f.segment[c]["begin"]
     for j in range(begin, begin + size):
         left = max(f.entry[j]["target"] - class_clock, 0.0)
@@ -654,7 +681,7 @@ def abort_flows(now_ps: int, c: int, s: Sharing, f: Flows) -> int:
         elif source["kind"] != POISSON:
             wake_ps = think_until_ps(f.source, own["source"], f.table, now_ps)
             push_wake(f.source, own["source"], f.wake_ps, wake_ps)
-    _set_due(f, s.limit.size + own["source"], source["next_ps"])
+    _set_due(f.due_ps, f.due_winner, s.limit.size + own["source"], source["next_ps"])
     _empty_class(s, f, c, now_ps)
     return DONE
 
@@ -678,7 +705,7 @@ def move_flows(now_ps: int, c: int, d: int, s: Sharing, f: Flows) -> int:
     if f.pool[0]["end"] + 2 * room > f.entry.size:
         return GROW
     own = f.class_flows[c]
-    class_clock = _advance_clock(f, s.flow_class[c]["limit"], now_ps) + own["offset"]
+    class_clock = _advance_clock(f.clock, s.flow_class[c]["limit"], now_ps) + own["offset"]
     ratio = f.class_flows[d]["service_per_byte"] / own["service_per_byte"]
     begin = f.segment[c]["begin"]
     for j in range(begin, begin + size):

@@ -407,7 +407,7 @@ def _take_over(s: Sharing, level: np.ndarray, bottleneck: np.ndarray) -> int:
         limit["level"] = np.inf
         limit["high"] = np.inf
         limit["low"] = 0.0
-        _note_change(s, h)
+        _note_change(s.hop, s.changed, s.tally, h)
     for c in range(s.flow_class.size):
         k = IDLE
         if s.flow_class[c]["count"] > 0:
@@ -446,13 +446,15 @@ def _enqueue(hop: np.ndarray, queue: np.ndarray, tally: np.ndarray, h: int) -> i
     return 0
 
 
-@inline_kernel
-def _note_change(s: Sharing, h: int) -> None:
-    """Remember that the level of hop `h` is no longer what it was."""
-    if s.hop[h]["is_changed"] == 0:
-        s.hop[h]["is_changed"] = 1
-        s.changed[s.tally[0]["changed_count"]] = h
-        s.tally[0]["changed_count"] += 1
+@inner
+@kernel
+def _note_change(hop: np.ndarray, changed: np.ndarray, tally: np.ndarray, h: int) -> int:
+    """Remember that the level of hop `h` is no longer what it was. Returns 0."""
+    if hop[h]["is_changed"] == 0:
+        hop[h]["is_changed"] = 1
+        changed[tally[0]["changed_count"]] = h
+        tally[0]["changed_count"] += 1
+    return 0
 
 
 @inline_kernel
@@ -477,18 +479,20 @@ def _assign(s: Sharing, c: int, k: int) -> int:
         cls["limit_before"] = cls["limit"]
         s.moved[s.tally[0]["moved_count"]] = c
         s.tally[0]["moved_count"] += 1
-    _set_limit(s, c, k)
+    _set_limit(s.flow_class, s.link, c, k)
     return 0
 
 
-@inline_kernel
-def _set_limit(s: Sharing, c: int, k: int) -> None:
-    """Write limit `k` of class `c` and the link that leads there."""
-    cls = s.flow_class[c]
+@inner
+@kernel
+def _set_limit(flow_class: np.ndarray, link: np.ndarray, c: int, k: int) -> int:
+    """Write limit `k` of class `c` and the link that leads there. Returns 0."""
+    cls = flow_class[c]
     cls["limit"] = k
     for p in range(cls["link_begin"], cls["link_end"]):
-        if s.link[p]["hop"] == k:
+        if link[p]["hop"] == k:
             cls["limit_link"] = p
+    return 0
 
 
 @inner
@@ -503,18 +507,19 @@ def activate(s: Sharing, c: int) -> int:
         if s.limit[h]["level"] < level:
             level = s.limit[h]["level"]
             k = h
-    _set_limit(s, c, k)
+    _set_limit(s.flow_class, s.link, c, k)
     if k < s.hop.size:
         s.hop[k]["limited_count"] += 1
     _fit_bracket(s, c, k)
     return 0
 
 
-@inline_kernel
-def shift_count(s: Sharing, c: int, delta: int) -> None:
+@inner
+@kernel
+def shift_count(s: Sharing, c: int, delta: int) -> int:
     """Change the flows of a class that has a limit by `delta`; `settle` must follow.
 
-    A class that comes to have none loses its limit.
+    A class that comes to have none loses its limit. Returns 0.
     """
     cls = s.flow_class[c]
     k = cls["limit"]
@@ -537,6 +542,7 @@ def shift_count(s: Sharing, c: int, delta: int) -> None:
         cls["limit"] = IDLE
         if k < s.hop.size:
             s.hop[k]["limited_count"] -= 1
+    return 0
 
 
 @lean
@@ -598,7 +604,7 @@ def settle(s: Sharing) -> int:
             is_kept = limit["low"] <= level <= limit["high"]
             if is_kept and level != before:
                 limit["level"] = level
-                _note_change(s, h)
+                _note_change(s.hop, s.changed, s.tally, h)
                 if hop["is_coupled"] != 0:
                     _pass_on(s, h, level - before)
         if not is_kept:
@@ -655,7 +661,7 @@ def _refill(s: Sharing, h: int) -> int:
     _sum_up(s, h)
     _set_bracket(s, h)
     if level != before:
-        _note_change(s, h)
+        _note_change(s.hop, s.changed, s.tally, h)
     return 0
 
 

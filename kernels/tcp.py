@@ -64,6 +64,7 @@ from kernels.tcp_recovery import (
     update_rtt,
     was_only_late,
     watch_min_rtt,
+    widen_ring,
 )
 from kernels.tcp_state import (
     ACK,
@@ -192,6 +193,8 @@ def next_segment(flow: Any, f: int, t_ps: int, segment: Any) -> int:
             if r["use_tso"] != 0:
                 left = _burst_segments(r, t_ps, room, segment)
         if left > 0:
+            if seq - r["una_seq"] > r["seg_mask"]:
+                widen_ring(r, segment)
             s = segment[r["seg_off"] + (seq & r["seg_mask"])]
             s["sent_ps"] = t_ps
             s["flags"] = 0
@@ -256,7 +259,7 @@ def segment_ring_full(flow: Any, f: int) -> bool:
     """
     r = flow[f]
     end = r["next_seq"] + burst_bound(flow, f)
-    size = r["seg_mask"] + 1
+    size = r["seg_room_mask"] + 1
     return bool(min(end, r["una_seq"] + r["rwnd_segments"]) - r["una_seq"] > size)
 
 
@@ -299,7 +302,7 @@ def _start(r: Any, t_ps: int) -> None:
     r["is_cwnd_limited"] = 0
     r["armed_ps"] = t_ps
     r["timer_kind"] = TIMER_AUTO
-    _set_limit(r, r["rwnd_segments"])
+    _set_limit(r, r["window_segments"])
     start_round(r, t_ps)
     if r["congestion_control"] == BBR:
         start_bbr(r, t_ps)
@@ -312,7 +315,7 @@ def _start(r: Any, t_ps: int) -> None:
 @kernel
 def _set_limit(r: Any, window_end: int) -> None:
     """Set the first segment number that must not be sent yet."""
-    ring_end = r["una_seq"] + r["seg_mask"] + 1
+    ring_end = r["una_seq"] + r["seg_room_mask"] + 1
     r["limit_seq"] = min(window_end, r["size_segments"], ring_end)
 
 
@@ -409,6 +412,8 @@ def _may_burst(r: Any, t_ps: int, room: int, segment: Any) -> bool:
 @kernel
 def _send_new(r: Any, t_ps: int, segment: Any) -> int:
     seq = r["next_seq"]
+    if seq - r["una_seq"] > r["seg_mask"]:
+        widen_ring(r, segment)
     s = segment[r["seg_off"] + (seq & r["seg_mask"])]
     s["sent_ps"] = t_ps
     s["flags"] = 0

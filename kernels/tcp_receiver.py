@@ -11,12 +11,13 @@ Not modelled: a receiving application that reads late, ACKs that carry data.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from kernels._jit import inline_kernel, kernel
 from kernels._lean import inner, lean
 from kernels.tcp_state import (
     DUPLICATE_THRESHOLD,
+    MILLISECOND_PS,
     NEVER_PS,
     NO_SEQ,
     NO_SEQ_IN_ACK,
@@ -25,6 +26,10 @@ from kernels.tcp_state import (
     SACK_LIST,
 )
 from kernels.tcp_timer import timer_expiry_ps
+
+TUNING_EXTRA_SEGMENTS: Final = 16
+SHORTEST_TUNING_PS: Final = MILLISECOND_PS
+"""Between two looks at what was read, where no RTT is known."""
 
 
 @lean
@@ -51,6 +56,7 @@ def on_data(flow: Any, f: int, t_ps: int, seq: int, sent_ps: int, segment: Any, 
         and seq == r["delivered_segments"]
         and t_ps - r["last_data_ps"] <= r["delack_min_ps"] >> 1
         and r["ato_ps"] == r["delack_min_ps"]
+        and r["window_segments"] == r["window_goal_segments"]
     ):
         r["last_data_ps"] = t_ps
         received = seq + 1
@@ -59,6 +65,8 @@ def on_data(flow: Any, f: int, t_ps: int, seq: int, sent_ps: int, segment: Any, 
         if waiting == 1:
             r["echo_ps"] = sent_ps
         if waiting >= r["segments_per_ack"] or r["quick_count"] > 0:
+            if t_ps >= r["tune_due_ps"]:
+                _tune_window(r, t_ps, sent_ps)
             return send_ack(r, ack)
         if waiting == 1:
             # A lower bound, put on the grid of the timers only if it is reached.
@@ -106,7 +114,7 @@ def send_ack(r: Any, ack: Any) -> int:
     a["n"] = n
     a["cumulative_seq"] = received
     a["echo_ps"] = r["echo_ps"]
-    a["window_segments"] = r["rwnd_segments"]
+    a["window_segments"] = r["window_segments"]
     a["duplicate_seq"] = NO_SEQ_IN_ACK
     a["block_count"] = 0
     r["ack_next"] = n + 1
@@ -155,7 +163,10 @@ def _take_in(r: Any, t_ps: int, seq: int, sent_ps: int, segment: Any, ack: Any) 
     if seq > expected:
         return _take_out_of_order(r, t_ps, seq, segment, ack)
     _measure_gap(r, t_ps)
+    _open_window(r)
     r["delivered_segments"] = seq + 1
+    if t_ps >= r["tune_due_ps"]:
+        _tune_window(r, t_ps, sent_ps)
     if r["out_of_order_count"] > 0:
         _close_hole(r, segment)
         if r["out_of_order_count"] == 0:
@@ -166,6 +177,44 @@ def _take_in(r: Any, t_ps: int, seq: int, sent_ps: int, segment: Any, ack: Any) 
     if r["out_of_order_count"] > 0:
         return _ack_above_hole(r, t_ps, ack)
     return _delay_ack(r, t_ps, ack)
+
+
+@inner
+@kernel
+def _open_window(r: Any) -> None:
+    """Open the window by two segments for each that arrives (Linux tcp_grow_window).
+
+    As there, the sender hears of it at once.
+    """
+    if r["window_segments"] < r["window_goal_segments"]:
+        r["window_segments"] = min(r["window_segments"] + 2, r["window_goal_segments"])
+        if r["use_quick_ack"] != 0:
+            r["quick_count"] = max(r["quick_count"], 1)
+
+
+@inner
+@kernel
+def _tune_window(r: Any, t_ps: int, sent_ps: int) -> None:
+    """Raise the window's goal to twice what was read in a round trip, and more while that grows.
+
+    Linux tcp_rcv_space_adjust. The receiver's own estimate of the RTT (there by time stamps) is the
+    handshake's sample and the delay that data has had above the least one since.
+    """
+    copied = r["delivered_segments"] - r["tuned_seq"]
+    known = r["tuned_copied_segments"]
+    if copied > known:
+        goal = 2 * copied + TUNING_EXTRA_SEGMENTS
+        goal += 2 * (goal * (copied - known) // known)
+        goal = min(goal, r["rwnd_segments"])
+        r["window_goal_segments"] = max(r["window_goal_segments"], goal)
+        r["tuned_copied_segments"] = copied
+    r["tuned_seq"] = r["delivered_segments"]
+    delay_ps = t_ps - sent_ps
+    r["least_delay_ps"] = min(r["least_delay_ps"], delay_ps)
+    rtt_ps = r["handshake_rtt_ps"] + delay_ps - r["least_delay_ps"]
+    if r["handshake_rtt_ps"] == 0:
+        rtt_ps = 2 * delay_ps
+    r["tune_due_ps"] = t_ps + max(rtt_ps, SHORTEST_TUNING_PS)
 
 
 @inner
@@ -223,6 +272,7 @@ def _take_out_of_order(r: Any, t_ps: int, seq: int, segment: Any, ack: Any) -> i
             # Linux: the block that falls off the list must have been reported.
             n = send_ack(r, ack)
         _new_block(r, seq)
+    _open_window(r)
     segment[r["seg_off"] + (seq & r["seg_mask"])]["received"] = 1
     r["out_of_order_count"] += 1
     if n >= 0:

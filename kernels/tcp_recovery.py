@@ -109,6 +109,24 @@ def _first_rtt(r: Any, rtt_ps: int) -> None:
 
 @inner
 @kernel
+def widen_ring(r: Any, segment: Any) -> None:
+    """Use twice as much of the flow's region of the scoreboard; entries move to their new places.
+
+    The caller has seen that the region is large enough (`limit_seq` stands for it).
+    """
+    mask = r["seg_mask"]
+    wider = 2 * mask + 1
+    for seq in range(r["una_seq"], r["next_seq"]):
+        before = r["seg_off"] + (seq & mask)
+        after = r["seg_off"] + (seq & wider)
+        if after != before:
+            segment[after] = segment[before]
+            segment[before]["received"] = 0
+    r["seg_mask"] = wider
+
+
+@inner
+@kernel
 def watch_min_rtt(r: Any, t_ps: int, rtt_ps: int) -> None:
     """Keep the least RTT of the last five minutes."""
     if rtt_ps <= r["min_rtt_ps"] or t_ps - r["min_rtt_at_ps"] > MIN_RTT_WINDOW_PS:

@@ -4,7 +4,9 @@ One `FLOW` record holds the state and the parameters of both ends of a flow. The
 pooled: a flow owns a region of a power of two entries in each.
 
     segment[seg_off + (seq & seg_mask)]   SEGMENT, one per outstanding segment (scoreboard);
-                                          its field `received` is the receiver's reassembly map
+                                          its field `received` is the receiver's reassembly map.
+                                          Only as much of the region is in use as the flight
+                                          needs: a small ring stays in the processor's cache
     ack[ack_off + (n & ack_mask)]         ACK, what ACK number n says
 
 Sequence numbers count segments from 0. All times are picoseconds (int64).
@@ -77,6 +79,8 @@ MIN_RTT_WINDOW_PS: Final = 300 * SECOND_PS
 """Linux net.ipv4.tcp_min_rtt_wlen."""
 SACK_BLOCKS: Final = 3
 """RFC 2018: what fits beside the timestamp option."""
+SMALLEST_RING: Final = 64
+"""Entries of the scoreboard that a flow starts with; the ring doubles within its region."""
 SACK_LIST: Final = 4
 """Blocks that the receiver remembers (Linux TCP_NUM_SACKS)."""
 QUICK_ACKS: Final = 16
@@ -128,10 +132,10 @@ _SENDING = (
 _RECEIVING = (
     "delivered_segments out_of_order_count last_data_ps ato_ps delack_min_ps acked_seq echo_ps "
     "segments_per_ack quick_count ack_next acks_sent delack_ps delack_due_ps rwnd_segments "
-    "sack_count duplicate_seq compress_due_ps"
+    "sack_count duplicate_seq compress_due_ps window_segments window_goal_segments tune_due_ps"
 )
 _SENDER = (
-    "start_ps segment_bytes retransmitted_segments rto_count fast_recovery_count "
+    "start_ps segment_bytes seg_room_mask retransmitted_segments rto_count fast_recovery_count "
     "deadline_ps retransmit_count state high_seq sacked_out lost_out retransmitted_out "
     "delivered_count lost_count highest_sacked_seq acked_first_ps acked_last_ps sacked_first_ps "
     "sacked_last_ps judged_seq retransmit_seq first_rtx_seq last_rtx_seq ack_flags "
@@ -155,8 +159,9 @@ _RATE = (
     "bbr_policer_lost bbr_policer_delivered bbr_policer_ps bbr_draws"
 )
 _RECEIVER = (
-    "ack_bytes compressed_count duplicate_ack_count compress_seq has_data "
-    "delack_max_ps use_quick_ack use_ack_compression compress_max_count compress_max_ps"
+    "ack_bytes tuned_seq tuned_copied_segments least_delay_ps compressed_count "
+    "duplicate_ack_count compress_seq has_data delack_max_ps use_quick_ack "
+    "use_ack_compression compress_max_count compress_max_ps"
 )
 _SWITCHES = (
     "initial_cwnd_segments use_rack use_probe use_prr use_frto use_undo use_fast_convergence "
@@ -215,6 +220,10 @@ class TcpOptions:
     ack_compression : bool
         SACKs after the third of a hole are sent together (Linux tcp_comp_sack_*), at most
         `compress_max_count` segments or min(`compress_max_s`, 5 % of the RTT) later.
+    window_autotuning : bool
+        Let the receive window follow what the application reads in a round trip (Linux
+        tcp_rcv_space_adjust), from `initial_window_bytes` (Linux: 65,535) up to the flow's receive
+        window; off: the whole window from the start.
     """
 
     congestion_control: str = "cubic"
@@ -241,6 +250,8 @@ class TcpOptions:
     ack_compression: bool = True
     compress_max_count: int = 44
     compress_max_s: float = 0.001
+    window_autotuning: bool = True
+    initial_window_bytes: int = 65_535
 
     def __post_init__(self) -> None:
         """Refuse names that no switch knows."""
@@ -288,7 +299,7 @@ def init_flow(
     mss_bytes, segment_bytes, ack_bytes : int
         Payload of a segment; inner IP packet of a segment and of a pure ACK.
     rwnd_segments : int
-        Receive window.
+        Receive window, or the most that it is tuned to.
     seg_off, seg_size, ack_off, ack_size : int
         Regions of the flow in the pooled rings; the sizes are powers of two.
     handshake_rtt_ps : int
@@ -320,11 +331,19 @@ def init_flow(
     record["segment_bytes"] = segment_bytes
     record["ack_bytes"] = ack_bytes
     record["rwnd_segments"] = rwnd_segments
-    record["seg_off"], record["seg_mask"] = seg_off, seg_size - 1
+    record["seg_off"], record["seg_room_mask"] = seg_off, seg_size - 1
+    record["seg_mask"] = min(seg_size, SMALLEST_RING) - 1
     record["ack_off"], record["ack_mask"] = ack_off, ack_size - 1
     record["handshake_rtt_ps"] = handshake_rtt_ps
     record["random_key"] = random_key & NEVER_PS
     _init_rtt(record, handshake_rtt_ps)
+    window = rwnd_segments
+    if options.window_autotuning:
+        window = min(window, max(options.initial_window_bytes // mss_bytes, 1))
+    record["window_segments"] = record["window_goal_segments"] = window
+    due_ps = start_ps + handshake_rtt_ps
+    record["tune_due_ps"] = due_ps if options.window_autotuning else NEVER_PS
+    record["tuned_copied_segments"] = options.initial_cwnd_segments
 
 
 def _initial_values(options: TcpOptions) -> dict[str, Any]:
@@ -337,6 +356,7 @@ def _initial_values(options: TcpOptions) -> dict[str, Any]:
         "cwnd_segments": options.initial_cwnd_segments,
         "initial_cwnd_segments": options.initial_cwnd_segments,
         "ssthresh_segments": INFINITE_SSTHRESH,
+        "least_delay_ps": NEVER_PS,
         "undo_seq": NO_SEQ,
         "probe_seq": NO_SEQ,
         "duplicate_seq": NO_SEQ,

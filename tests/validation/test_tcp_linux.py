@@ -67,8 +67,8 @@ def test_unequal_round_trip_times():
 
 
 def test_recovery_after_an_outage():
-    rows = outage_rows(cells=lambda run: run["rtt_ms"] == 40 and run["outage_set_s"] <= 5)
-    assert len(rows) >= 20
+    rows = outage_rows()  # all of them: they take some seconds
+    assert len(rows) == 104
     assert rows["is_close"].mean() >= 0.9
 
 
@@ -81,8 +81,3 @@ def test_all_steady_rows(file):
 @pytest.mark.validate
 def test_all_shares():
     assert unfairness_rows(seeds=3)["share_error"].abs().median() <= 0.10
-
-
-@pytest.mark.validate
-def test_all_outages():
-    assert outage_rows()["is_close"].mean() >= 0.9
