@@ -6,16 +6,11 @@ Everything heavy is imported inside a command, so that `crossprem --help` answer
 from __future__ import annotations
 
 import io
-import json
-import os
-import shlex
 import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 import typer.main
@@ -28,9 +23,8 @@ from simulator.base.errors import (
     ScenarioError,
     UsageError,
 )
-
-if TYPE_CHECKING:
-    from simulator.scenario import Scenario
+from simulator.commands import COMMANDS
+from simulator.commands.options import examples, to_json, write
 
 app: Final = typer.Typer(
     name="crossprem",
@@ -40,36 +34,10 @@ app: Final = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-RUNS: Final = Path("runs")
-"""Where run folders go that nobody named."""
 EXIT_CODES: Final = (
     "Exit codes: 0 ok, 2 usage, 3 invalid scenario, 4 foreign package, "
     "5 internal error, 130 interrupted."
 )
-
-
-def examples(*lines: str) -> str:
-    """Write command lines below the help text, each on its own line."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
-
-
-File = Annotated[str, typer.Argument(metavar="FILE", help="Scenario file; - reads standard input.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change a value; may be given again."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, errors included.")]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say more, and show where an internal error arose.")
-]
-
-
-class SchemaName(StrEnum):
-    """What `crossprem schema` can print."""
-
-    SCENARIO = "scenario"
-    SUMMARY = "summary"
-    TABLES = "tables"
 
 
 def _version(is_asked: bool) -> None:
@@ -94,186 +62,8 @@ def root(
     """Performance and failover simulator for hybrid-cloud connectivity."""
 
 
-@app.command(
-    epilog=examples(
-        "crossprem run scenarios/site-to-site.yaml",
-        "crossprem run branch.yaml --replications 20 --out runs/branch",
-        "crossprem run branch.yaml --json | jq '.streams[].latency_s_p95'",
-        "cat branch.yaml | crossprem run -",
-    )
-)
-def run(
-    file: File,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Run folder; by default runs/<scenario>-<hash>."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed in place of the file's.")] = None,
-    set_: Set = None,
-    replications: Annotated[
-        int | None, typer.Option(min=1, help="Runs with different random numbers.")
-    ] = None,
-    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures.")] = True,
-    as_json: AsJson = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
-    verbose: Verbose = False,
-) -> int:
-    """Simulate a scenario: print a summary and write a run folder.
-
-    A missed target is said in the summary; the run itself has done its work and exits 0.
-    """
-    from simulator import readout, run_folder
-    from simulator.console import Progress, note
-    from simulator.planner.explain import explain as explained
-    from simulator.run import run_replications
-
-    design = _loaded(file, set_, seed)
-    if out is not None:
-        run_folder.check_place(out)
-    count = design.run.replications if replications is None else replications
-    with Progress(count) as bar:
-        try:
-            done = run_replications(design, count, progress=None if quiet else bar)
-        except KeyboardInterrupt:
-            note(f"interrupted at {bar.text}: half a run is no result, so nothing is written")
-            return ExitCode.INTERRUPTED
-    folder = RUNS / done.first.folder_name if out is None else out
-    done.save(folder, figures=figures, command=shlex.join(["crossprem", *sys.argv[1:]]))
-    if as_json:
-        _write(to_json(done.summary_dict))
-    else:
-        _write(readout.text(done, folder, explained(design)))
-    if not done.is_complete:
-        note(f"interrupted: {done.finished} of {done.wanted} replications are in {folder}")
-        return ExitCode.INTERRUPTED
-    return ExitCode.OK
-
-
-@app.command(
-    epilog=examples(
-        "crossprem validate branch.yaml",
-        "crossprem validate branch.yaml -v      # and every hop and route of the plan",
-    )
-)
-def validate(
-    file: File, set_: Set = None, as_json: AsJson = False, verbose: Verbose = False
-) -> None:
-    """Check a scenario and say what was understood."""
-    from simulator import planner, readout
-
-    design = _loaded(file, set_)
-    plan = planner.build(design)
-    understood = readout.understood(design, plan)
-    if as_json:
-        _write(to_json(understood))
-        return
-    _write(readout.understood_text(understood) + (f"{plan.describe()}\n" if verbose else ""))
-
-
-@app.command(
-    epilog=examples(
-        "crossprem explain branch.yaml",
-        "crossprem explain branch.yaml --target '2 Gbit/s' --set gateways.hub-vpn.sku=VpnGw5AZ",
-    )
-)
-def explain(
-    file: File,
-    target: Annotated[
-        str | None,
-        typer.Option(metavar="RATE", help="Count connections and tunnels for this rate, too."),
-    ] = None,
-    set_: Set = None,
-    as_json: AsJson = False,
-    verbose: Verbose = False,
-) -> None:
-    """Show every ceiling of each stream, and which one binds."""
-    from simulator.base.units import RATE, UnitError, parse_quantity
-    from simulator.planner.explain import explain as explained
-
-    try:
-        target_bps = None if target is None else parse_quantity(target, RATE)
-    except UnitError as error:
-        raise UsageError(f"--target {target}: {error}") from None
-    explanation = explained(_loaded(file, set_), target_bps=target_bps)
-    _write(to_json(explanation.to_dict()) if as_json else explanation.text())
-
-
-@app.command(
-    epilog=examples(
-        "crossprem catalog",
-        "crossprem catalog vpn-gateway-skus --era 2017-12",
-        "crossprem catalog timers dpd",
-    )
-)
-def catalog(
-    name: Annotated[
-        str | None, typer.Argument(metavar="TABLE", help="Which table; without it, list them.")
-    ] = None,
-    row: Annotated[
-        str | None, typer.Argument(metavar="TEXT", help="Only rows that contain this text.")
-    ] = None,
-    era: Annotated[str, typer.Option(help="Rows that hold in this era; or all.")] = "current",
-    as_json: AsJson = False,
-) -> None:
-    """Print numbers about the real world, with source and date."""
-    from simulator import catalog_readout
-
-    shown = catalog_readout.listed() if name is None else catalog_readout.rows(name, row, era)
-    _write(to_json(shown.to_dict()) if as_json else shown.to_text())
-
-
-@app.command(
-    epilog=examples(
-        "crossprem schema > scenario-v1.json",
-        "crossprem schema tables",
-    )
-)
-def schema(
-    name: Annotated[
-        SchemaName, typer.Argument(help="Of a scenario, of summary.json, or of tables.")
-    ] = SchemaName.SCENARIO,
-) -> None:
-    """Print a JSON Schema, or the dictionary of the tables."""
-    if name is SchemaName.SCENARIO:
-        from simulator.scenario import json_schema_text
-
-        _write(json_schema_text())
-    elif name is SchemaName.SUMMARY:
-        from simulator.summary_schema import summary_schema
-
-        _write(to_json(summary_schema()))
-    else:
-        from simulator.metrics import dictionary
-
-        _write(to_json(dictionary()))
-
-
-# ---- what all commands share -----------------------------------------------------------------
-
-
-def _loaded(file: str, assignments: list[str] | None, seed: int | None = None) -> Scenario:
-    from simulator.base.owner import check_kernels_owner
-    from simulator.scenario import load, parse_set
-
-    check_kernels_owner()
-    overrides = parse_set(assignments or [])
-    if seed is not None:
-        overrides["run.seed"] = str(seed)
-    return load(file if file == "-" else Path(file), overrides)
-
-
-def to_json(value: object) -> str:
-    """Write JSON as the command prints it: readable, and without NaN."""
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _write(text: str) -> None:
-    """Write to standard output; whoever reads it may stop in the middle (`| head`)."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+for _name, _module in COMMANDS.items():
+    app.command(_name, epilog=_module.EPILOG)(_module.command)
 
 
 def execute(arguments: Sequence[str]) -> int:
@@ -316,7 +106,7 @@ def _internal(error: Exception, is_verbose: bool) -> InternalError:
 def _fail(error: CrosspremError, as_json: bool) -> int:
     if as_json:
         problems = error.problems if isinstance(error, ScenarioError) else ()
-        _write(
+        write(
             to_json(
                 {
                     "error": {

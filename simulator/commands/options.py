@@ -1,0 +1,60 @@
+"""What commands share: options, how a scenario is loaded, how a result is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
+
+RUNS: Final = Path("runs")
+"""Where run folders go that nobody named."""
+
+File = Annotated[str, typer.Argument(metavar="FILE", help="Scenario file; - reads standard input.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a value; may be given again."),
+]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed in place of the file's.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, errors included.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Say more, and show where an internal error arose.")
+]
+
+
+def examples(*lines: str) -> str:
+    """Write command lines below the help text, each on its own line."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def loaded(file: str, assignments: list[str] | None, seed: int | None = None) -> Scenario:
+    """Load a scenario file with what `--set` and `--seed` change."""
+    from simulator.base.owner import check_kernels_owner
+    from simulator.scenario import load, parse_set
+
+    check_kernels_owner()
+    overrides = parse_set(assignments or [])
+    if seed is not None:
+        overrides["run.seed"] = str(seed)
+    return load(file if file == "-" else Path(file), overrides)
+
+
+def to_json(value: object) -> str:
+    """Write JSON as the command prints it: readable, and without NaN."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write(text: str) -> None:
+    """Write to standard output; whoever reads it may stop in the middle (`| head`)."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,79 @@
+"""Command `crossprem run`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulator.base.errors import ExitCode
+from simulator.commands.options import (
+    RUNS,
+    AsJson,
+    File,
+    Quiet,
+    Seed,
+    Set,
+    Verbose,
+    examples,
+    loaded,
+    to_json,
+    write,
+)
+
+EPILOG = examples(
+    "crossprem run scenarios/site-to-site.yaml",
+    "crossprem run branch.yaml --replications 20 --out runs/branch",
+    "crossprem run branch.yaml --json | jq '.streams[].latency_s_p95'",
+    "cat branch.yaml | crossprem run -",
+)
+
+
+def command(
+    file: File,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Run folder; by default runs/<scenario>-<hash>."),
+    ] = None,
+    seed: Seed = None,
+    set_: Set = None,
+    replications: Annotated[
+        int | None, typer.Option(min=1, help="Runs with different random numbers.")
+    ] = None,
+    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures.")] = True,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Simulate a scenario: print a summary and write a run folder.
+
+    A missed target is said in the summary; the run itself has done its work and exits 0.
+    """
+    from simulator import readout, run_folder
+    from simulator.console import Progress, note
+    from simulator.planner.explain import explain as explained
+    from simulator.run import run_replications
+
+    design = loaded(file, set_, seed)
+    if out is not None:
+        run_folder.check_place(out)
+    count = design.run.replications if replications is None else replications
+    with Progress(count) as bar:
+        try:
+            done = run_replications(design, count, progress=None if quiet else bar)
+        except KeyboardInterrupt:
+            note(f"interrupted at {bar.text}: half a run is no result, so nothing is written")
+            return ExitCode.INTERRUPTED
+    folder = RUNS / done.first.folder_name if out is None else out
+    done.save(folder, figures=figures, command=shlex.join(["crossprem", *sys.argv[1:]]))
+    if as_json:
+        write(to_json(done.summary_dict))
+    else:
+        write(readout.text(done, folder, explained(design)))
+    if not done.is_complete:
+        note(f"interrupted: {done.finished} of {done.wanted} replications are in {folder}")
+        return ExitCode.INTERRUPTED
+    return ExitCode.OK
