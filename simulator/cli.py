@@ -5,6 +5,7 @@ Everything heavy is imported inside a command, so that `crossprem --help` answer
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 import traceback
@@ -38,6 +39,9 @@ EXIT_CODES: Final = (
     "Exit codes: 0 ok, 2 usage, 3 invalid scenario, 4 foreign package, "
     "5 internal error, 130 interrupted."
 )
+
+GARBAGE_THRESHOLD: Final = 100_000
+"""New containers after which Python looks for garbage; by itself after 700."""
 
 
 def _version(is_asked: bool) -> None:
@@ -125,6 +129,8 @@ def _fail(error: CrosspremError, as_json: bool) -> int:
 
 def main() -> None:
     """Entry point of the command."""
+    # Modules and tables live until the end: to look through them for garbage takes a tenth of it.
+    gc.set_threshold(GARBAGE_THRESHOLD)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

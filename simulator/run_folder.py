@@ -15,10 +15,12 @@ import ctypes
 import datetime
 import hashlib
 import json
+import multiprocessing
 import os
 import platform
 import shutil
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -142,8 +144,7 @@ def write(
         (partial / FIGURES).mkdir(parents=True)
         for name, (frame, columns) in tables.items():
             write_table(partial / f"{name}.parquet", frame, columns)
-        for name, axes in figures.items():
-            write_figure(partial / FIGURES, name, axes)
+        write_figures(partial / FIGURES, figures)
         (partial / RESOLVED).write_text(resolved, encoding="utf-8")
         (partial / SUMMARY).write_text(to_json(summary), encoding="utf-8")
         (partial / MANIFEST).write_text(
@@ -205,8 +206,46 @@ def _arrow_type(column: pd.Series[Any]) -> Any:
     return pa.float64() if pd.api.types.is_float_dtype(column.dtype) else pa.string()
 
 
+def write_figures(folder: Path, figures: Mapping[str, Axes]) -> None:
+    """Write each figure as SVG, the same bytes for the same figure, and as PNG.
+
+    Where a second processor is free, a forked copy of this process writes every other one. If the
+    copy fails, its share is written here, so that what is wrong comes out here.
+    """
+    names = list(figures)
+    if len(names) < 2 or sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
+        _write_share(folder, figures)
+        return
+    mine, others = ({name: figures[name] for name in names[first::2]} for first in (0, 1))
+    with warnings.catch_warnings():
+        # Python 3.12 warns of locks that other threads hold; drawing needs none of them.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        copy = multiprocessing.get_context("fork").Process(
+            target=_write_share_quietly, args=(folder, others)
+        )
+        copy.start()
+    try:
+        _write_share(folder, mine)
+    finally:
+        copy.join()
+    if copy.exitcode != 0:
+        _write_share(folder, others)
+
+
+def _write_share(folder: Path, figures: Mapping[str, Axes]) -> None:
+    for name, axes in figures.items():
+        write_figure(folder, name, axes)
+
+
+def _write_share_quietly(folder: Path, figures: Mapping[str, Axes]) -> None:
+    try:
+        _write_share(folder, figures)
+    except BaseException:
+        os._exit(1)
+
+
 def write_figure(folder: Path, name: str, axes: Axes) -> None:
-    """Write a figure as SVG, the same bytes for the same figure, and as PNG."""
+    """Write one figure in both formats."""
     from simulator import plots
 
     plots.save(axes, folder / f"{name}.svg", folder / f"{name}.png")
