@@ -10,6 +10,12 @@ the compiler's flags. A change of any of them leads to another folder, and old o
     <base>/kernels-<key>/      <base> = $CROSSPREM_CACHE_DIR, else $XDG_CACHE_HOME/crossprem,
                                         else ~/.cache/crossprem, else a private temporary folder
 
+Numba counts references to each array that a compiled function takes from a tuple or passes on,
+by atomic operations of some nanoseconds. A kernel that sweeps a block does not notice; one that
+reads a few fields of twenty arrays for each event spends most of its time there (measured: flow
+events three to five times as slow). A kernel that allocates no array needs no counts, since its
+caller holds all arrays: that is what `lean`, `inner` and `counted` are for.
+
 With `NUMBA_DISABLE_JIT=1` a decorated function stays the plain Python function: a debugger can
 step through it, and no cache folder is made.
 """
@@ -19,6 +25,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
+import gc
 import hashlib
 import os
 import platform
@@ -88,6 +95,35 @@ def inline_kernel(function: Function) -> Function:
     return _compiled(function, inline="always")
 
 
+def lean(kernel: Function) -> Function:
+    """Compile a kernel without reference counts; Numba refuses if it allocates an array.
+
+    Goes on top of `kernel`. A plain Python function (`NUMBA_DISABLE_JIT=1`) stays as it is.
+    """
+    return _with_options(kernel, _nrt=False)
+
+
+def inner(kernel: Function) -> Function:
+    """Compile a lean kernel that only other kernels call: without an entry from Python.
+
+    Taking arguments of twenty arrays from Python is a good part of what a small kernel costs to
+    compile.
+    """
+    return _with_options(kernel, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def counted(kernel: Function) -> Function:
+    """Compile a kernel that allocates arrays and is called by a lean one, which hands it on."""
+    return _with_options(kernel, _nrt=True)
+
+
+def _with_options(kernel: Function, **options: bool) -> Function:
+    target_options: dict[str, Any] | None = getattr(kernel, "targetoptions", None)
+    if target_options is not None:
+        target_options.update(options)
+    return kernel
+
+
 def _compiled(function: Function, inline: Literal["never", "always"]) -> Function:
     if is_plain_python():
         return function
@@ -97,6 +133,7 @@ def _compiled(function: Function, inline: Literal["never", "always"]) -> Functio
     dispatcher: Any = decorator(function)
     # What `cache=True` does, with our folder and our lock. Numba reads the folder once, when a
     # cache is made: other users of Numba in this process keep theirs.
+    dispatcher.compile = _without_collection(dispatcher.compile)
     folder_before = CONFIG.CACHE_DIR
     CONFIG.CACHE_DIR = str(cache_folder())
     try:
@@ -104,6 +141,26 @@ def _compiled(function: Function, inline: Literal["never", "always"]) -> Functio
     finally:
         CONFIG.CACHE_DIR = folder_before
     return cast(Function, dispatcher)
+
+
+def _without_collection(compiling: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Let a compilation run without garbage collection.
+
+    It makes millions of objects that stay: to look through them again and again takes a good part
+    of the time.
+    """
+
+    @functools.wraps(compiling)
+    def compile_at_once(signature: Any) -> Any:
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            return compiling(signature)
+        finally:
+            if was_enabled:
+                gc.enable()
+
+    return compile_at_once
 
 
 class _LockedCache(FunctionCache):

@@ -20,8 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from kernels._jit import kernel
-from kernels._lean import inner, lean
+from kernels._jit import inner, kernel, lean
 from kernels.tcp_state import (
     LOSS,
     MILLISECOND_PS,
@@ -591,7 +590,8 @@ def pace(r: Any, t_ps: int, segments: int) -> None:
     prior_ps = r["pace_next_ps"]
     start_ps = max(prior_ps, t_ps)
     wait_ps = 0
-    if r["sent_segments"] >= UNPACED_SEGMENTS and r["pacing_pps"] > 0.0:
+    sent_segments = r["next_seq"] + r["retransmitted_segments"]
+    if sent_segments >= UNPACED_SEGMENTS and r["pacing_pps"] > 0.0:
         wait_ps = int(segments / r["pacing_pps"] * SECOND_PS)
         wait_ps -= min(wait_ps // 2, start_ps - prior_ps)
     r["pace_next_ps"] = start_ps + wait_ps

@@ -18,8 +18,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from kernels._jit import kernel
-from kernels._lean import inner, lean
+from kernels._jit import inner, kernel, lean
 from kernels.bbr import save_window
 from kernels.tcp_state import (
     BBR,

@@ -23,8 +23,7 @@ from typing import Final
 
 import numpy as np
 
-from kernels._jit import kernel
-from kernels._lean import counted
+from kernels._jit import counted, kernel
 
 SOLVED: Final = 0
 UNBOUNDED: Final = 1

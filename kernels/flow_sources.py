@@ -18,8 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kernels._jit import inline_kernel, kernel
-from kernels._lean import inner
+from kernels._jit import inline_kernel, inner, kernel
 from kernels.quantiles import draw_quantile
 from kernels.random import exponential, mix, uniform
 from kernels.units import PS_PER_S

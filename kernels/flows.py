@@ -39,8 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import heaps
-from kernels._jit import inline_kernel, kernel
-from kernels._lean import inner, lean
+from kernels._jit import inline_kernel, inner, kernel, lean
 from kernels.fairshare import SOLVED
 from kernels.flow_sources import (
     NEVER_PS,

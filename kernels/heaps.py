@@ -18,8 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import inline_kernel, kernel
-from kernels._lean import lean
+from kernels._jit import inline_kernel, kernel, lean
 
 NONE: Final = -1
 CHILD_BITS: Final = 2

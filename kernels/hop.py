@@ -24,14 +24,14 @@ from typing import Any
 
 import numpy as np
 
-from kernels._jit import inline_kernel, kernel
-from kernels._lean import inner
+from kernels._jit import inline_kernel, inner, kernel
 from kernels.layout import (
     FLOW_SHIFT,
     PER_BYTE_SHIFT,
     SIZE_MASK,
     TRANSMISSION_MASK,
     UNLIMITED,
+    as_index,
     as_int64,
 )
 from kernels.random import exponential, mix, uniform
@@ -107,19 +107,20 @@ def remember_departures(hop: Any, state: Any, block: Any, n: int, departure: Any
     off, mask = state["queue_off"], state["queue_mask"]
     head, tail = state["queue_head"], state["queue_tail"]
     queue_bytes = state["queue_bytes"]
-    now_ps = block["time_ps"][n - 1]
+    now_ps = block["time_ps"][as_index(n - 1)]
     k = n
-    while k > 0 and out_ps[k - 1] - delay_ps > now_ps:
+    while k > 0 and out_ps[as_index(k - 1)] - delay_ps > now_ps:
         k -= 1
     if k > 0:  # one of this block has left, so all before it have
         head = tail = queue_bytes = as_int64(0)
     else:
-        while head != tail and departure[off + (head & mask)]["time_ps"] <= now_ps:
-            queue_bytes -= departure[off + (head & mask)]["bytes"]
+        while head != tail and departure[as_index(off + (head & mask))]["time_ps"] <= now_ps:
+            queue_bytes -= departure[as_index(off + (head & mask))]["bytes"]
             head += 1
-    for i in range(k, n):
+    for j in range(k, n):
+        i = as_index(j)
         size_bytes = as_int64((size[i] >> shift) & SIZE_MASK)
-        entry = departure[off + (tail & mask)]
+        entry = departure[as_index(off + (tail & mask))]
         entry["time_ps"] = out_ps[i] - delay_ps
         entry["bytes"] = size_bytes
         queue_bytes += size_bytes
@@ -180,8 +181,8 @@ def serve_exact(hop: Any, state: Any, block: Any, n: int, departure: Any) -> int
     for i in range(n):
         t_ps = time_ps[i]
         size_bytes = as_int64((size[i] >> shift) & SIZE_MASK)
-        while head != tail and departure[off + (head & mask)]["time_ps"] <= t_ps:
-            queue_bytes -= departure[off + (head & mask)]["bytes"]
+        while head != tail and departure[as_index(off + (head & mask))]["time_ps"] <= t_ps:
+            queue_bytes -= departure[as_index(off + (head & mask))]["bytes"]
             head += 1
         wait_ps = max(free_ps - t_ps, 0)
         if wait_ps > max_wait_ps or (is_counted and queue_bytes + size_bytes > buffer_bytes):
@@ -190,7 +191,7 @@ def serve_exact(hop: Any, state: Any, block: Any, n: int, departure: Any) -> int
         service = service_ps(size_bytes, per_byte, per_packet_ps, min_service_ps)
         free_ps = wait_ps + (t_ps + service)
         if is_counted:
-            entry = departure[off + (tail & mask)]
+            entry = departure[as_index(off + (tail & mask))]
             entry["time_ps"] = free_ps
             entry["bytes"] = size_bytes
             tail += 1

@@ -3,9 +3,10 @@
 An inbox is a stretch of the pool of PACKET records. Nodes before append to it in any order; this
 is where streams merge, routes part and packets overtake. The order is (arrival time, id).
 
-    sort   one pass over the times (most inboxes are in order already), one that counts into about
-           as many buckets of equal width as there are packets, one that places the keys, and an
-           insertion pass; where that goes wrong (a crowd at nearly one instant), a heap sort
+    append notes whether the order may be broken; most inboxes are in order as they stand
+    sort   one pass over the times, one that counts into about as many buckets of equal width as
+           there are packets, one that places the keys, and an insertion pass; where that goes
+           wrong (a crowd at nearly one instant), a heap sort
 
 Arguments of all kernels here: `node` is a NODE record, `inbox` the pool, `key` KEY[largest inbox].
 """
@@ -14,12 +15,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from kernels._jit import inline_kernel, kernel
-from kernels._lean import inner
-from kernels.layout import BLOCK, as_int64
+from kernels._jit import inline_kernel, inner, kernel
+from kernels.layout import BLOCK, as_index, as_int64
 
 MOVES_MAX: Final = 16
 """Moves of the insertion pass per packet; beyond that there is a crowd."""
+SETTLE_MOVES_MAX: Final = 64
+"""Moves that `settle` makes before it leaves the rest to the sort."""
 
 
 @inline_kernel
@@ -38,22 +40,68 @@ def put_packet(packet: Any, time_ps: int, sent_ps: int, ident: int, size: int, s
     packet["step"] = step
 
 
+@inline_kernel
+def note_order(node: Any, inbox: Any, time_ps: int, ident: int) -> None:
+    """Note whether a packet that is about to be appended to an inbox comes before its last one."""
+    count = node["inbox_count"]
+    if count > 0:
+        last = inbox[as_index(node["inbox_off"] + count - 1)]
+        if is_before(time_ps, ident, last["time_ps"], last["id"]):
+            node["may_be_mixed"] = 1
+
+
+@inner
+@kernel
+def settle(node: Any, inbox: Any, first: int) -> None:
+    """Move the packets from place `first` of an inbox back to where they belong, if that is near.
+
+    A timer or a retransmission has sent them a little late: that need not have all sorted.
+    """
+    off = node["inbox_off"]
+    moves_left = SETTLE_MOVES_MAX
+    for i in range(first, node["inbox_count"]):
+        packet = inbox[off + i]
+        time_ps, ident = packet["time_ps"], packet["id"]
+        sent_ps, size, step = packet["sent_ps"], as_int64(packet["size"]), packet["step"]
+        k = i
+        while k > 0 and moves_left > 0:
+            before = inbox[off + k - 1]
+            if not is_before(time_ps, ident, before["time_ps"], before["id"]):
+                break
+            inbox[off + k] = before
+            k -= 1
+            moves_left -= 1
+        put_packet(inbox[off + k], time_ps, sent_ps, ident, size, step)
+    if moves_left == 0:
+        node["may_be_mixed"] = 1
+
+
+@inline_kernel
+def empty_inbox(node: Any) -> None:
+    """Forget the packets of an inbox: all have been taken."""
+    node["inbox_count"] = 0
+    node["inbox_taken"] = 0
+    node["may_be_mixed"] = 0
+
+
 @inner
 @kernel
 def sort_inbox(node: Any, inbox: Any, key: Any, bucket: Any) -> bool:
     """Put the order of an inbox into `key`; false if the packets are in order as they stand.
 
-    bucket: int32[2 x largest inbox + 2], scratch. Cost about 8 ns a packet, 1 ns if in order.
+    Of use only if `may_be_mixed`. bucket: int32[2 x largest inbox + 2], scratch. Cost about 8 ns a
+    packet, 1 ns if in order.
     """
     off = node["inbox_off"]
     n = node["inbox_count"]
     low_ps = high_ps = previous_ps = inbox[off]["time_ps"]
     disorder = 0
     for i in range(1, n):
-        t_ps = inbox[off + i]["time_ps"]
+        t_ps = inbox[as_index(off + i)]["time_ps"]
         if t_ps <= previous_ps:
             disorder += as_int64(
-                t_ps < previous_ps or inbox[off + i]["id"] < inbox[off + i - 1]["id"]
+                t_ps < previous_ps
+                or inbox[as_index(off + i)]["id"] < inbox[as_index(off + i - 1)]["id"]
             )
         low_ps = min(low_ps, t_ps)
         high_ps = max(high_ps, t_ps)
@@ -69,18 +117,19 @@ def sort_inbox(node: Any, inbox: Any, key: Any, bucket: Any) -> bool:
     for b in range(buckets + 1):
         bucket[b] = 0
     for i in range(n):
-        bucket[((inbox[off + i]["time_ps"] - low_ps) >> shift) + 1] += 1
+        bucket[as_index(((inbox[as_index(off + i)]["time_ps"] - low_ps) >> shift) + 1)] += 1
     total = 0
     for b in range(buckets + 1):
         total += bucket[b]
         bucket[b] = total
     for i in range(n):
-        t_ps = inbox[off + i]["time_ps"]
-        b = (t_ps - low_ps) >> shift
+        t_ps = inbox[as_index(off + i)]["time_ps"]
+        b = as_index((t_ps - low_ps) >> shift)
         k = bucket[b]
         bucket[b] = k + 1
-        key[k]["time_ps"] = t_ps
-        key[k]["row"] = off + i
+        place = key[as_index(k)]
+        place["time_ps"] = t_ps
+        place["row"] = off + i
     if not insert_all(n, inbox, key):
         heap_sort(n, inbox, key)
     return True
@@ -167,15 +216,14 @@ def fill_from_inbox(node: Any, inbox: Any, key: Any, is_keyed: bool, block: Any)
     n = min(BLOCK, node["inbox_count"] - at)
     if is_keyed:
         for i in range(n):
-            take_packet(inbox[key[at + i]["row"]], block, i)
+            take_packet(inbox[as_index(key[as_index(at + i)]["row"])], block, i)
     else:
         first = node["inbox_off"] + at
         for i in range(n):
-            take_packet(inbox[first + i], block, i)
+            take_packet(inbox[as_index(first + i)], block, i)
     node["inbox_taken"] = at + n
     if at + n == node["inbox_count"]:
-        node["inbox_count"] = 0
-        node["inbox_taken"] = 0
+        empty_inbox(node)
     return as_int64(n)
 
 
@@ -183,11 +231,18 @@ def fill_from_inbox(node: Any, inbox: Any, key: Any, is_keyed: bool, block: Any)
 @kernel
 def append_block(node: Any, inbox: Any, block: Any, n: int, hops: int) -> None:
     """Append a block to an inbox that has room; its packets are `hops` steps further."""
+    time_ps = block["time_ps"]
+    note_order(node, inbox, time_ps[0], block["id"][0])
+    ties = as_int64(0)
+    for i in range(1, n):
+        ties |= time_ps[i] - 1 - time_ps[i - 1]
+    if ties < 0:
+        node["may_be_mixed"] = 1
     first = node["inbox_off"] + node["inbox_count"]
     for i in range(n):
         put_packet(
-            inbox[first + i],
-            block["time_ps"][i],
+            inbox[as_index(first + i)],
+            time_ps[i],
             block["sent_ps"][i],
             block["id"][i],
             block["size"][i],

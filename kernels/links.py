@@ -3,6 +3,8 @@
 One ring of PACKET records per hop, in order of arrival at the next place. Where packets may
 overtake each other on the way, each is inserted at its time.
 
+Packets that need no work on the way skip the block: `move_early` and `carry_over`.
+
 Arguments of all kernels here: `state` is the HOP_STATE record of the hop, `link` the pool.
 """
 
@@ -10,11 +12,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels._jit import inline_kernel, kernel
-from kernels._lean import inner
+from kernels._jit import inline_kernel, inner, kernel
 from kernels.hop import keep
 from kernels.inbox import is_before, put_packet, take_packet
-from kernels.layout import BLOCK
+from kernels.layout import BLOCK, PATH, as_index, as_int64
 
 
 @inline_kernel
@@ -23,7 +24,7 @@ def is_waiting(state: Any, link: Any, until_ps: int) -> bool:
     head = state["link_head"]
     return bool(
         head != state["link_tail"]
-        and link[state["link_off"] + (head & state["link_mask"])]["time_ps"] < until_ps
+        and link[as_index(state["link_off"] + (head & state["link_mask"]))]["time_ps"] < until_ps
     )
 
 
@@ -35,9 +36,10 @@ def store_in_order(state: Any, link: Any, block: Any, first: int, n: int) -> Non
     if state["link_head"] == state["link_tail"]:
         state["link_head"] = state["link_tail"] = 0  # an empty ring begins where the cache is warm
     tail = state["link_tail"]
-    for i in range(first, n):
+    for k in range(first, n):
+        i = as_index(k)
         put_packet(
-            link[off + (tail & mask)],
+            link[as_index(off + (tail & mask))],
             block["time_ps"][i],
             block["sent_ps"][i],
             block["id"][i],
@@ -105,7 +107,7 @@ def take_early(state: Any, link: Any, block: Any, until_ps: int) -> int:
     head, tail = state["link_head"], state["link_tail"]
     n = 0
     while n < BLOCK and head != tail:
-        packet = link[off + (head & mask)]
+        packet = link[as_index(off + (head & mask))]
         if packet["time_ps"] >= until_ps:
             break
         take_packet(packet, block, n)
@@ -113,3 +115,82 @@ def take_early(state: Any, link: Any, block: Any, until_ps: int) -> int:
         head += 1
     state["link_head"] = head
     return n
+
+
+@inner
+@kernel
+def move_early(state: Any, link: Any, node: Any, inbox: Any, until_ps: int, hops: int) -> bool:
+    """Move what arrives before `until_ps` from a ring to an inbox; false if that is full.
+
+    The packets are `hops` steps further there.
+    """
+    off, mask = state["link_off"], state["link_mask"]
+    head, tail = state["link_head"], state["link_tail"]
+    at, room_end = node["inbox_count"], node["inbox_room"]
+    inbox_off = node["inbox_off"]
+    previous_ps = as_int64(-1)
+    if at > 0:
+        previous_ps = inbox[as_index(inbox_off + at - 1)]["time_ps"]
+    ties = as_int64(0)
+    while head != tail and at < room_end:
+        packet = link[as_index(off + (head & mask))]
+        t_ps = packet["time_ps"]
+        if t_ps >= until_ps:
+            break
+        ties |= t_ps - 1 - previous_ps
+        previous_ps = t_ps
+        place = as_index(inbox_off + at)
+        inbox[place] = packet
+        inbox[place]["step"] = packet["step"] + hops
+        at += 1
+        head += 1
+    if ties < 0:
+        node["may_be_mixed"] = 1
+    node["inbox_count"] = at
+    state["link_head"] = head
+    return not is_waiting(state, link, until_ps)
+
+
+@inline_kernel
+def may_carry_over(hop: Any, path: Any, state: Any, link: Any, until_ps: int) -> bool:
+    """Whether `hop` is a path that does nothing but delay, and longer than the window lasts.
+
+    Then what waits in the ring before it (of `state`) reaches its far end after `until_ps`.
+    """
+    return bool(
+        hop["kind"] == PATH
+        and hop["is_up"] != 0
+        and hop["loss_threshold"] == 0
+        and hop["good_mean_ps"] == 0
+        and hop["jitter_interval_ps"] == 0
+        and path["keeps_order"] == 0
+        and link[as_index(state["link_off"] + (state["link_head"] & state["link_mask"]))]["time_ps"]
+        + hop["delay_ps"]
+        >= until_ps
+    )
+
+
+@inner
+@kernel
+def carry_over(state: Any, path: Any, link: Any, delay_ps: int, until_ps: int, most: int) -> None:
+    """Carry up to `most` packets from a ring along a path into the path's own ring (has room)."""
+    off, mask = state["link_off"], state["link_mask"]
+    head, tail = state["link_head"], state["link_tail"]
+    if path["link_head"] == path["link_tail"]:
+        path["link_head"] = path["link_tail"] = 0
+    path_off, path_mask = path["link_off"], path["link_mask"]
+    at = path["link_tail"]
+    end = min(tail, head + most)
+    while head != end:
+        packet = link[as_index(off + (head & mask))]
+        t_ps = packet["time_ps"]
+        if t_ps >= until_ps:
+            break
+        place = as_index(path_off + (at & path_mask))
+        link[place] = packet
+        link[place]["time_ps"] = t_ps + delay_ps
+        at += 1
+        head += 1
+    path["last_out_ps"] = link[as_index(path_off + ((at - 1) & path_mask))]["time_ps"]
+    path["link_tail"] = at
+    state["link_head"] = head

@@ -15,8 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from kernels._jit import inline_kernel, kernel
-from kernels._lean import inner
+from kernels._jit import inline_kernel, inner, kernel
 from kernels.layout import BLOCK, CONSTANT, FLOW_SHIFT, SIZE_MASK, WIRE_SHIFT, as_int64
 from kernels.random import exponential, mix
 

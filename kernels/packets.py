@@ -13,6 +13,9 @@ in topological order, handle exactly its arrivals before T1 in tight loops:
     link     FIFO ring per hop: left this hop, not yet at the next place    (kernels.links)
     block    up to BLOCK packets in columns on their way through a segment  (kernels.hop)
 
+Packets that need no work skip the block: what waits in the last ring of a segment goes to the next
+inbox as it stands, what waits before a mere delay to the ring behind it (`pass_by`).
+
 Laws (they make windows, epochs and layouts invisible in the results):
 1. Nothing is processed at or past T1.
 2. Where packets tie, (arrival time, id) decides.
@@ -28,8 +31,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from kernels._jit import inline_kernel, kernel
-from kernels._lean import inner, lean
+from kernels._jit import inline_kernel, inner, kernel, lean
 from kernels.endpoints import run_receiver, run_sender
 from kernels.histogram import bucket_of
 from kernels.hop import (
@@ -42,7 +44,7 @@ from kernels.hop import (
     take_all_out,
     travel,
 )
-from kernels.inbox import append_block, fill_from_inbox, put_packet, sort_inbox
+from kernels.inbox import append_block, fill_from_inbox, note_order, put_packet, sort_inbox
 from kernels.layout import (
     BLOCK,
     BROKEN_ORDER,
@@ -67,9 +69,18 @@ from kernels.layout import (
     UNLIMITED,
     WIRE_SHIFT,
     Network,
+    as_index,
     as_int64,
 )
-from kernels.links import insert, is_waiting, keep_early, take_early
+from kernels.links import (
+    carry_over,
+    insert,
+    is_waiting,
+    keep_early,
+    may_carry_over,
+    move_early,
+    take_early,
+)
 from kernels.packet_sources import count_sent, packets_due, send_block
 
 IP_HEADER_BYTES: Final = 20
@@ -196,7 +207,7 @@ def deliver_block(
         latency_ps = time_ps[i] - sent_ps[i]
         total_bytes += size[i] & SIZE_MASK
         latency_sum += latency_units(latency_ps)
-        histogram[d, bucket_of(latency_ps)] += 1
+        histogram[as_index(d), as_index(bucket_of(latency_ps))] += 1
     counter[d]["delivered_packets"] += n
     counter[d]["delivered_bytes"] += total_bytes
     counter[d]["goodput_bytes"] += total_bytes - n * header_bytes[d]
@@ -214,14 +225,14 @@ def forward_block(net: Network, g: int, h: int, n: int, hops: int, order: int) -
     code = DONE
     for i in range(n):
         k = as_int64(block["step"][i]) + hops
-        step = net.steps[k]
-        g_next = step["node"]
+        step = net.steps[as_index(k)]
+        g_next = as_int64(step["node"])
         if g_next < 0:
             deliver(
                 block, i, as_int64(step["direction"]), net.counter, net.header_bytes, net.histogram
             )
             continue
-        node = net.node[g_next]
+        node = net.node[as_index(g_next)]
         if g_next <= g and order != MAY_GO_BACK:
             net.progress[0]["full_idx"] = g
             code = BROKEN_ORDER
@@ -252,8 +263,9 @@ def forward_block(net: Network, g: int, h: int, n: int, hops: int, order: int) -
                     net.hop_dropped,
                 )
                 continue
+        note_order(node, net.inbox, block["time_ps"][i], block["id"][i])
         put_packet(
-            net.inbox[node["inbox_off"] + count],
+            net.inbox[as_index(node["inbox_off"] + count)],
             block["time_ps"][i],
             block["sent_ps"][i],
             block["id"][i],
@@ -358,6 +370,38 @@ def collect_sources(net: Network, g: int, until_ps: int) -> int:
     return code
 
 
+NEEDS_BLOCK: Final = -1
+
+
+@inline_kernel
+def pass_by(net: Network, g: int, place: int, until_ps: int, only_outlet: bool) -> int:
+    """Let the packets of the ring before hop `place` of segment `g` go on without a block.
+
+    The last ring may go straight to the next inbox, the one before a mere delay to the next ring.
+    Returns DONE, the code of what is full, or NEEDS_BLOCK.
+    """
+    node = net.node[g]
+    state = net.state[net.segment_hop[place - 1]]
+    code = NEEDS_BLOCK
+    if place == node["hop_end"]:
+        g_next = as_int64(node["only_next"])
+        if g_next > g or (g_next >= 0 and only_outlet):
+            hops = node["hop_end"] - node["hop_begin"]
+            code = DONE
+            if not move_early(state, net.link, net.node[g_next], net.inbox, until_ps, hops):
+                net.progress[0]["full_idx"] = g_next
+                code = GROW_INBOX
+    else:
+        h = as_int64(net.segment_hop[place])
+        if may_carry_over(net.hop[h], net.state[h], state, net.link, until_ps):
+            n = min(BLOCK, state["link_tail"] - state["link_head"])
+            code = rings_have_room(net, place, place + 1, n)
+            if code == DONE:
+                delay_ps = net.hop[h]["delay_ps"]
+                carry_over(state, net.state[h], net.link, delay_ps, until_ps, n)
+    return code
+
+
 NOT_LOOKED_AT: Final = 0
 AS_IT_STANDS: Final = 1
 BY_KEY: Final = 2
@@ -385,6 +429,11 @@ def run_segment(net: Network, g: int, until_ps: int, only_outlet: bool) -> int:
                     break
                 place -= 1
                 continue
+            code = pass_by(net, g, place, until_ps, only_outlet)
+            if code == DONE:
+                continue
+            if code != NEEDS_BLOCK:
+                break
             n = min(BLOCK, state["link_tail"] - state["link_head"])
         elif is_direct:
             n = packets_due(source, until_ps)
@@ -394,7 +443,7 @@ def run_segment(net: Network, g: int, until_ps: int, only_outlet: bool) -> int:
                 if code != DONE:
                     break
                 inbox_order = AS_IT_STANDS
-                if node["inbox_count"] > 1 and sort_inbox(node, net.inbox, net.key, net.bucket):
+                if node["may_be_mixed"] != 0 and sort_inbox(node, net.inbox, net.key, net.bucket):
                     inbox_order = BY_KEY
             n = min(BLOCK, node["inbox_count"] - node["inbox_taken"])
         if n == 0:

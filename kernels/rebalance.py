@@ -37,8 +37,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kernels._jit import inline_kernel, kernel
-from kernels._lean import counted, inner, lean
+from kernels._jit import counted, inline_kernel, inner, kernel, lean
 from kernels.fairshare import OWN_CAP, SOLVED, UNBOUNDED, fill_levels
 
 TOLERANCE: Final = 1e-12

@@ -4,6 +4,7 @@ The packet kernel calls these functions; nothing here knows about hops.
 
     on_timer ---+                                            +--- on_data, on_delack
     on_ack -----+--> next_segment, next_segment, ... -1      +--> number of an ACK to send, or -1
+                     next_burst, next_burst, ... 0           (plain flows: many segments at a time)
 
     sender   una_seq ... next_seq   in flight, one SEGMENT entry each
              < limit_seq            receive window, amount of data and ring allow
@@ -23,8 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels._jit import inline_kernel, kernel
-from kernels._lean import inner, lean
+from kernels._jit import inline_kernel, inner, kernel, lean
 from kernels.bbr import (
     begin_sample,
     burst_goal,
@@ -44,6 +44,7 @@ from kernels.congestion import (
     start_round,
     watch_delay,
 )
+from kernels.layout import as_index
 from kernels.tcp_receiver import ack_ring_full, on_data, on_delack
 from kernels.tcp_recovery import (
     detect_by_time,
@@ -52,10 +53,12 @@ from kernels.tcp_recovery import (
     last_unsacked_seq,
     mark_lost_by_timeout,
     may_undo,
+    narrow_ring,
     next_lost_seq,
     note_reordering,
     note_retransmission,
     pipe_segments,
+    resize_ring,
     start_undo,
     take_cumulative,
     take_duplicate,
@@ -64,7 +67,6 @@ from kernels.tcp_recovery import (
     update_rtt,
     was_only_late,
     watch_min_rtt,
-    widen_ring,
 )
 from kernels.tcp_state import (
     ACK,
@@ -111,6 +113,7 @@ __all__ = [
     "ack_ring_full",
     "burst_bound",
     "init_flow",
+    "next_burst",
     "next_segment",
     "on_ack",
     "on_data",
@@ -127,6 +130,8 @@ SHORTEST_TIMER_TICKS = 2
 PACING_SLOW_START = 2.0
 PACING_AVOIDANCE = 1.2
 BURST_PS = SECOND_PS / 1024
+BURST_SLOW_START_8TH_PS = int(PACING_SLOW_START * BURST_PS * 8)
+BURST_AVOIDANCE_8TH_PS = int(PACING_AVOIDANCE * BURST_PS * 8)
 BURST_LEAST_SEGMENTS = 2
 BURST_MOST_BYTES = 65_536
 BURST_WAIT_PS = MILLISECOND_PS
@@ -148,7 +153,7 @@ def on_ack(flow: Any, f: int, t_ps: int, n: int, segment: Any, ack: Any) -> None
         Time of arrival. Call `next_segment` until it returns -1 afterwards.
     """
     r = flow[f]
-    a = ack[r["ack_off"] + (n & r["ack_mask"])]
+    a = ack[as_index(r["ack_off"] + (n & r["ack_mask"]))]
     if n < r["ack_seen"]:  # overtaken by a later ACK, which said more; its entry may be reused
         return
     r["ack_seen"] = n + 1
@@ -158,8 +163,8 @@ def on_ack(flow: Any, f: int, t_ps: int, n: int, segment: Any, ack: Any) -> None
         _take_ack(r, t_ps, a, segment)
         return
     offset, mask = r["seg_off"], r["seg_mask"]
-    first_ps = segment[offset + (una & mask)]["sent_ps"]
-    rtt_ps = t_ps - segment[offset + ((cumulative - 1) & mask)]["sent_ps"]
+    first_ps = segment[as_index(offset + (una & mask))]["sent_ps"]
+    rtt_ps = t_ps - segment[as_index(offset + ((cumulative - 1) & mask))]["sent_ps"]
     r["una_seq"] = cumulative
     _set_limit(r, cumulative + np.int64(a["window_segments"]))
     update_rtt(r, t_ps - first_ps)
@@ -184,29 +189,46 @@ def next_segment(flow: Any, f: int, t_ps: int, segment: Any) -> int:
     r = flow[f]
     if r["is_plain"] == 0:
         return _next_segment_in_recovery(r, t_ps, segment)
+    if next_burst(flow, f, t_ps, 1, segment) == 0:
+        return -1
+    return int(r["next_seq"] - 1)
+
+
+@lean
+@inline_kernel
+def next_burst(flow: Any, f: int, t_ps: int, most: int, segment: Any) -> int:
+    """Return how many segments of plain flow `f`, at most `most`, go out now; 0: no more.
+
+    They are the last ones before `next_seq`; the state counts them as sent.
+    """
+    r = flow[f]
     seq = r["next_seq"]
-    room = r["cwnd_segments"] - (seq - r["una_seq"])
-    if room > 0 and seq < r["limit_seq"] and t_ps < r["stop_ps"]:
+    una = r["una_seq"]
+    room = r["cwnd_segments"] - (seq - una)
+    allowed = min(min(room, r["limit_seq"] - seq), most)
+    if allowed > 0 and t_ps < r["stop_ps"]:
         left = r["burst_left"]
         if left <= 0:
             left = room
             if r["use_tso"] != 0:
                 left = _burst_segments(r, t_ps, room, segment)
-        if left > 0:
-            if seq - r["una_seq"] > r["seg_mask"]:
-                widen_ring(r, segment)
-            s = segment[r["seg_off"] + (seq & r["seg_mask"])]
-            s["sent_ps"] = t_ps
-            s["flags"] = 0
-            s["retransmissions"] = 0
-            r["burst_left"] = left - 1
-            r["next_seq"] = seq + 1
-            r["sent_segments"] += 1
-            return int(seq)
+        count = min(left, allowed)
+        if count > 0:
+            while seq + count - una > r["seg_mask"] + 1:
+                resize_ring(r, 2 * r["seg_mask"] + 1, segment)
+            offset, mask = r["seg_off"], r["seg_mask"]
+            for i in range(seq, seq + count):
+                s = segment[as_index(offset + (i & mask))]
+                s["sent_ps"] = t_ps
+                s["flags"] = 0
+                s["retransmissions"] = 0
+            r["burst_left"] = left - count
+            r["next_seq"] = seq + count
+            return int(count)
         room = 0
     r["burst_left"] = 0
     _note_use(r, room)
-    return -1
+    return 0
 
 
 @inner
@@ -220,26 +242,30 @@ def _burst_segments(r: Any, t_ps: int, room: int, segment: Any) -> int:
     """
     srtt_8th_ps = r["srtt_8th_ps"]
     cwnd = r["cwnd_segments"]
-    ratio = PACING_SLOW_START if 2 * cwnd < r["ssthresh_segments"] else PACING_AVOIDANCE
-    scaled = ratio * BURST_PS * 8.0 * max(cwnd, r["next_seq"] - r["una_seq"])
+    out = r["next_seq"] - r["una_seq"]
+    burst_8th_ps = BURST_AVOIDANCE_8TH_PS  # time that a burst takes, times pacing rate and RTT
+    if 2 * cwnd < r["ssthresh_segments"]:
+        burst_8th_ps = BURST_SLOW_START_8TH_PS
+    scaled = burst_8th_ps * max(cwnd, out)
     if r["congestion_control"] == BBR:
-        scaled = r["pacing_pps"] * (BURST_PS / SECOND_PS) * srtt_8th_ps
-    if room >= BURST_LEAST_SEGMENTS and (room + 1.0) * srtt_8th_ps > scaled:
-        r["last_write_ps"] = t_ps
-        if srtt_8th_ps == 0:
-            return BURST_LEAST_SEGMENTS
+        scaled = int(r["pacing_pps"] * (BURST_PS / SECOND_PS) * srtt_8th_ps)
+    is_burst = (room >= BURST_LEAST_SEGMENTS) & ((room + 1) * srtt_8th_ps > scaled)
+    head_ps = segment[as_index(r["seg_off"] + (r["una_seq"] & r["seg_mask"]))]["sent_ps"]
+    # Nobody can guess these conditions, so they are put together before one branch.
+    may_go = (
+        is_burst
+        | (t_ps - r["last_write_ps"] > BURST_WAIT_PS)
+        | (room * r["mss_bytes"] >= BURST_MOST_BYTES)
+        | (room * BURST_WINDOW_DIVISOR >= cwnd)
+        | (head_ps + (srtt_8th_ps >> 3) - t_ps > min(srtt_8th_ps >> 4, BURST_WAIT_PS))
+        | (out == 0)
+    )
+    if not may_go:
+        return 0
+    r["last_write_ps"] = t_ps
+    if is_burst and room > BURST_LEAST_SEGMENTS and room * srtt_8th_ps > scaled:
         return max(int(scaled / srtt_8th_ps), BURST_LEAST_SEGMENTS)
-    head_ps = segment[r["seg_off"] + (r["una_seq"] & r["seg_mask"])]["sent_ps"]
-    if (
-        t_ps - r["last_write_ps"] > BURST_WAIT_PS
-        or room * r["mss_bytes"] >= BURST_MOST_BYTES
-        or room * BURST_WINDOW_DIVISOR >= cwnd
-        or head_ps + (srtt_8th_ps >> 3) - t_ps > min(srtt_8th_ps >> 4, BURST_WAIT_PS)
-        or r["next_seq"] == r["una_seq"]
-    ):
-        r["last_write_ps"] = t_ps
-        return int(room)
-    return 0
+    return int(room)
 
 
 @lean
@@ -413,7 +439,7 @@ def _may_burst(r: Any, t_ps: int, room: int, segment: Any) -> bool:
 def _send_new(r: Any, t_ps: int, segment: Any) -> int:
     seq = r["next_seq"]
     if seq - r["una_seq"] > r["seg_mask"]:
-        widen_ring(r, segment)
+        resize_ring(r, 2 * r["seg_mask"] + 1, segment)
     s = segment[r["seg_off"] + (seq & r["seg_mask"])]
     s["sent_ps"] = t_ps
     s["flags"] = 0
@@ -424,7 +450,6 @@ def _send_new(r: Any, t_ps: int, segment: Any) -> int:
     if seq == r["una_seq"]:
         _arm_timeout(r, t_ps)
     r["next_seq"] = seq + 1
-    r["sent_segments"] += 1
     if r["state"] == CWR or r["state"] == RECOVERY:
         r["prr_out"] += 1
     if r["state"] == OPEN or r["state"] == CWR:
@@ -445,7 +470,6 @@ def _send_again(r: Any, t_ps: int, seq: int, segment: Any) -> int:
         note_sent(r, t_ps, segment[r["seg_off"] + (seq & r["seg_mask"])])
         r["burst_left"] = 0
         pace(r, t_ps, r["burst_left"] + 1)
-    r["sent_segments"] += 1
     r["retransmitted_segments"] += 1
     if r["state"] == CWR or r["state"] == RECOVERY:
         r["prr_out"] += 1
@@ -672,6 +696,8 @@ def _take_ack(r: Any, t_ps: int, a: Any, segment: Any) -> None:
     ):
         grow_window(r, t_ps, delivered)
     _set_plain(r)
+    if r["is_plain"] != 0:
+        narrow_ring(r, segment)
 
 
 @inner

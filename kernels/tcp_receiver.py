@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from kernels._jit import inline_kernel, kernel
-from kernels._lean import inner, lean
+from kernels._jit import inline_kernel, inner, kernel, lean
+from kernels.layout import as_index
 from kernels.tcp_state import (
     DUPLICATE_THRESHOLD,
     MILLISECOND_PS,
@@ -22,8 +22,10 @@ from kernels.tcp_state import (
     NO_SEQ,
     NO_SEQ_IN_ACK,
     QUICK_ACKS,
+    RING_SPARE,
     SACK_BLOCKS,
     SACK_LIST,
+    SMALLEST_RING,
 )
 from kernels.tcp_timer import timer_expiry_ps
 
@@ -67,7 +69,8 @@ def on_data(flow: Any, f: int, t_ps: int, seq: int, sent_ps: int, segment: Any, 
         if waiting >= r["segments_per_ack"] or r["quick_count"] > 0:
             if t_ps >= r["tune_due_ps"]:
                 _tune_window(r, t_ps, sent_ps)
-            return send_ack(r, ack)
+                _narrow_acks(r, ack)
+            return write_ack(r, ack)
         if waiting == 1:
             # A lower bound, put on the grid of the timers only if it is reached.
             r["delack_ps"] = t_ps + r["delack_min_ps"]
@@ -97,19 +100,56 @@ def on_delack(flow: Any, f: int, t_ps: int, ack: Any) -> int:
 
 
 @lean
-@kernel
+@inline_kernel
 def ack_ring_full(flow: Any, f: int) -> bool:
-    """Whether one more ACK could overwrite an entry that may still be in flight."""
+    """Whether the flow's region of ACKs is too small for one more in flight."""
     r = flow[f]
-    return bool(r["ack_next"] - r["ack_seen"] > r["ack_mask"])
+    return bool(r["ack_next"] - r["ack_seen"] > r["ack_room_mask"])
+
+
+@inner
+@kernel
+def resize_acks(r: Any, mask: int, ack: Any) -> None:
+    """Use another part of the flow's region of ACKs; those in flight move to their new places.
+
+    They fit, and twice into a smaller ring, so that none moves onto another.
+    """
+    for n in range(r["ack_seen"], r["ack_next"]):
+        before = r["ack_off"] + (n & r["ack_mask"])
+        after = r["ack_off"] + (n & mask)
+        if after != before:
+            ack[after] = ack[before]
+    r["ack_mask"] = mask
+
+
+@inner
+@kernel
+def _narrow_acks(r: Any, ack: Any) -> None:
+    """Use less of the region of ACKs where few are in flight: the cache holds them again."""
+    mask = r["ack_mask"]
+    while mask >= SMALLEST_RING and RING_SPARE * (r["ack_next"] - r["ack_seen"]) <= mask:
+        mask >>= 1
+    if mask != r["ack_mask"]:
+        resize_acks(r, mask, ack)
 
 
 @inner
 @kernel
 def send_ack(r: Any, ack: Any) -> int:
-    """Write the next ACK into the ring and return its number."""
+    """Write the next ACK with all that it has to report into the ring and return its number."""
+    n = write_ack(r, ack)
+    if r["sack_count"] > 0 or r["duplicate_seq"] != NO_SEQ or r["compress_due_ps"] != NEVER_PS:
+        _add_blocks(r, ack[r["ack_off"] + (n & r["ack_mask"])])
+    return n
+
+
+@inline_kernel
+def write_ack(r: Any, ack: Any) -> int:
+    """Write the next ACK without SACK blocks into the ring and return its number."""
     n = r["ack_next"]
-    a = ack[r["ack_off"] + (n & r["ack_mask"])]
+    if n - r["ack_seen"] > r["ack_mask"]:
+        resize_acks(r, 2 * r["ack_mask"] + 1, ack)
+    a = ack[as_index(r["ack_off"] + (n & r["ack_mask"]))]
     received = r["delivered_segments"]
     a["n"] = n
     a["cumulative_seq"] = received
@@ -119,13 +159,10 @@ def send_ack(r: Any, ack: Any) -> int:
     a["block_count"] = 0
     r["ack_next"] = n + 1
     r["acked_seq"] = received
-    r["acks_sent"] += 1
     r["delack_ps"] = NEVER_PS
     r["delack_due_ps"] = NEVER_PS
     if r["quick_count"] > 0:
         r["quick_count"] -= 1
-    if r["sack_count"] > 0 or r["duplicate_seq"] != NO_SEQ or r["compress_due_ps"] != NEVER_PS:
-        _add_blocks(r, a)
     return int(n)
 
 

@@ -21,8 +21,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from kernels._jit import kernel
-from kernels._lean import inner, lean
+from kernels._jit import inner, kernel, lean
 from kernels.bbr import note_delivered, note_undo
 from kernels.tcp_state import (
     BBR,
@@ -41,9 +40,11 @@ from kernels.tcp_state import (
     RETRANSMISSION_ACKED,
     RETRANSMISSION_LOST,
     RETRANSMITTED,
+    RING_SPARE,
     RTO_MAX_PS,
     SACK_BLOCKS,
     SACKED,
+    SMALLEST_RING,
 )
 
 KEEP_FLAGS: Final = 255
@@ -109,20 +110,31 @@ def _first_rtt(r: Any, rtt_ps: int) -> None:
 
 @inner
 @kernel
-def widen_ring(r: Any, segment: Any) -> None:
-    """Use twice as much of the flow's region of the scoreboard; entries move to their new places.
+def resize_ring(r: Any, mask: int, segment: Any) -> None:
+    """Use another part of the flow's region of the scoreboard; entries move to their new places.
 
-    The caller has seen that the region is large enough (`limit_seq` stands for it).
+    The caller has seen that the flight fits: into the region (`limit_seq` stands for it), and
+    twice into a smaller ring, so that no entry moves onto another.
     """
-    mask = r["seg_mask"]
-    wider = 2 * mask + 1
+    offset, mask_before = r["seg_off"], r["seg_mask"]
     for seq in range(r["una_seq"], r["next_seq"]):
-        before = r["seg_off"] + (seq & mask)
-        after = r["seg_off"] + (seq & wider)
+        before = offset + (seq & mask_before)
+        after = offset + (seq & mask)
         if after != before:
             segment[after] = segment[before]
             segment[before]["received"] = 0
-    r["seg_mask"] = wider
+    r["seg_mask"] = mask
+
+
+@inner
+@kernel
+def narrow_ring(r: Any, segment: Any) -> None:
+    """Use less of the scoreboard where the flight has become small: the cache holds it again."""
+    mask = r["seg_mask"]
+    while mask >= SMALLEST_RING and RING_SPARE * (r["next_seq"] - r["una_seq"]) <= mask:
+        mask >>= 1
+    if mask != r["seg_mask"]:
+        resize_ring(r, mask, segment)
 
 
 @inner

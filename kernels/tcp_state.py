@@ -7,7 +7,7 @@ pooled: a flow owns a region of a power of two entries in each.
                                           its field `received` is the receiver's reassembly map.
                                           Only as much of the region is in use as the flight
                                           needs: a small ring stays in the processor's cache
-    ack[ack_off + (n & ack_mask)]         ACK, what ACK number n says
+    ack[ack_off + (n & ack_mask)]         ACK, what ACK number n says; likewise
 
 Sequence numbers count segments from 0. All times are picoseconds (int64).
 """
@@ -80,7 +80,9 @@ MIN_RTT_WINDOW_PS: Final = 300 * SECOND_PS
 SACK_BLOCKS: Final = 3
 """RFC 2018: what fits beside the timestamp option."""
 SMALLEST_RING: Final = 64
-"""Entries of the scoreboard that a flow starts with; the ring doubles within its region."""
+"""Entries of a ring that a flow starts with; it doubles, and shrinks again, within its region."""
+RING_SPARE: Final = 4
+"""A ring is halved when what is in it would fit so many times."""
 SACK_LIST: Final = 4
 """Blocks that the receiver remembers (Linux TCP_NUM_SACKS)."""
 QUICK_ACKS: Final = 16
@@ -120,22 +122,26 @@ ACK = np.dtype(
 )
 """Content of one ACK: 56 bytes. `duplicate_seq` is the D-SACK of RFC 2883."""
 
-# The fields that every ACK, segment or data arrival touches stand together at the front.
+# The fields of the plain path stand together at the front, eight to a cache line: a sender reads
+# six lines for an ACK and what it lets out, a receiver three for a segment and its ACK.
 _SENDING = (
-    "una_seq next_seq limit_seq cwnd_segments is_plain burst_left stop_ps seg_off seg_mask "
-    "sent_segments use_tso srtt_8th_ps ssthresh_segments last_write_ps mss_bytes "
-    "congestion_control is_cwnd_limited out_max_segments usage_seq timer_ps timer_kind armed_ps "
-    "ack_off ack_mask ack_seen size_segments mdev_4th_ps mdev_max_ps rttvar_ps rtt_round_seq "
-    "rto_min_ps rto_ps min_rtt_ps min_rtt_at_ps epoch_ps delay_min_ps use_hystart hystart_found "
-    "cwnd_credit last_cwnd_segments last_update_ps growth_count reno_credit"
+    "una_seq next_seq limit_seq cwnd_segments is_plain burst_left stop_ps seg_off "
+    "seg_mask use_tso srtt_8th_ps ssthresh_segments last_write_ps congestion_control "
+    "is_cwnd_limited out_max_segments "
+    "usage_seq timer_ps timer_kind armed_ps size_segments seg_room_mask segment_bytes rto_ps "
+    "mdev_4th_ps mdev_max_ps rttvar_ps rtt_round_seq rto_min_ps min_rtt_ps min_rtt_at_ps epoch_ps "
+    "delay_min_ps cwnd_credit last_cwnd_segments last_update_ps growth_count reno_credit "
+    "use_hystart hystart_found "
 )
 _RECEIVING = (
-    "delivered_segments out_of_order_count last_data_ps ato_ps delack_min_ps acked_seq echo_ps "
-    "segments_per_ack quick_count ack_next acks_sent delack_ps delack_due_ps rwnd_segments "
-    "sack_count duplicate_seq compress_due_ps window_segments window_goal_segments tune_due_ps"
+    "ack_off ack_mask ack_seen ack_room_mask ack_next ack_bytes mss_bytes last_data_ps "
+    "delivered_segments out_of_order_count ato_ps delack_min_ps acked_seq echo_ps "
+    "segments_per_ack quick_count "
+    "delack_ps delack_due_ps window_segments window_goal_segments tune_due_ps sack_count "
+    "duplicate_seq compress_due_ps rwnd_segments"
 )
 _SENDER = (
-    "start_ps segment_bytes seg_room_mask retransmitted_segments rto_count fast_recovery_count "
+    "start_ps retransmitted_segments rto_count fast_recovery_count "
     "deadline_ps retransmit_count state high_seq sacked_out lost_out retransmitted_out "
     "delivered_count lost_count highest_sacked_seq acked_first_ps acked_last_ps sacked_first_ps "
     "sacked_last_ps judged_seq retransmit_seq first_rtx_seq last_rtx_seq ack_flags "
@@ -159,7 +165,7 @@ _RATE = (
     "bbr_policer_lost bbr_policer_delivered bbr_policer_ps bbr_draws"
 )
 _RECEIVER = (
-    "ack_bytes tuned_seq tuned_copied_segments least_delay_ps compressed_count "
+    "tuned_seq tuned_copied_segments least_delay_ps compressed_count "
     "duplicate_ack_count compress_seq has_data delack_max_ps use_quick_ack "
     "use_ack_compression compress_max_count compress_max_ps"
 )
@@ -333,7 +339,8 @@ def init_flow(
     record["rwnd_segments"] = rwnd_segments
     record["seg_off"], record["seg_room_mask"] = seg_off, seg_size - 1
     record["seg_mask"] = min(seg_size, SMALLEST_RING) - 1
-    record["ack_off"], record["ack_mask"] = ack_off, ack_size - 1
+    record["ack_off"], record["ack_room_mask"] = ack_off, ack_size - 1
+    record["ack_mask"] = min(ack_size, SMALLEST_RING) - 1
     record["handshake_rtt_ps"] = handshake_rtt_ps
     record["random_key"] = random_key & NEVER_PS
     _init_rtt(record, handshake_rtt_ps)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels._jit import kernel
-from kernels._lean import lean
+from kernels._jit import kernel, lean
 
 # Linux kernel/time/timer.c: level k of the wheel holds waits below 63 * 8**k ticks, in steps of
 # 8**k ticks; a timer fires at the first step after its expiry.

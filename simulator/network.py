@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from kernels import layout
 from simulator.base.errors import PlanError
-from simulator.plan import PLAIN, Plan
+from simulator.plan import PLAIN, Plan, TcpFlowPlan
 
 SEGMENT_HOPS_MAX: Final = 16
 WINDOW_PACKETS: Final = 40_000
@@ -281,6 +281,13 @@ def _arrays(
         else:
             row["kind"] = layout.SENDER_NODE if kind == "sender" else layout.RECEIVER_NODE
             row["flow_begin"], row["flow_end"] = flows_of[index][0], flows_of[index][-1] + 1
+            arriving = {
+                plan.routes[r].direction_idx
+                for f in flows_of[index]
+                for r in _arriving_routes(plan.tcp_flows[f], kind)
+            }
+            if len(arriving) == 1:
+                row["only_direction"] = next(iter(arriving))
         row["hop_end"] = len(segment_hop)
     source_order = _place_sources(plan, graph, node, segments, node_of)
     steps, route_step = _steps(plan, segments, node_of)
@@ -294,6 +301,11 @@ def _arrays(
         source_order,
         back_hops,
     )
+
+
+def _arriving_routes(flow: TcpFlowPlan, kind: str) -> tuple[int, ...]:
+    """Routes that lead to one end of a TCP flow."""
+    return flow.ack_routes if kind == "sender" else flow.data_routes
 
 
 def _place_sources(

@@ -32,7 +32,15 @@ from tests.kernels.oracle import COUNTERS, Oracle
 
 Change = Callable[[DataPlane | Oracle], None]
 HOP_COUNTERS = ("served_packets", "served_bytes", "wait_max_ps", "fragments")
-RING_PLACES = ("seg_off", "seg_mask", "seg_room_mask", "ack_off", "ack_mask", "limit_seq")
+RING_PLACES = (
+    "seg_off",
+    "seg_mask",
+    "seg_room_mask",
+    "ack_off",
+    "ack_mask",
+    "ack_room_mask",
+    "limit_seq",
+)
 """Fields of a TCP flow that say where its rings lie."""
 
 

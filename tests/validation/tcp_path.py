@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels._jit import kernel
-from kernels._lean import lean
+from kernels._jit import kernel, lean
 from kernels.tcp import (
     ACK,
     FLOW,
@@ -147,7 +146,7 @@ def sample(net: Any, flow: Any, samples: Any) -> None:
         r = flow[f]
         s = samples[row, f]
         s["delivered"] = r["delivered_segments"]
-        s["sent"] = r["sent_segments"]
+        s["sent"] = r["next_seq"] + r["retransmitted_segments"]
         s["retransmitted"] = r["retransmitted_segments"]
         s["timeouts"] = r["rto_count"]
         s["srtt_ps"] = r["srtt_8th_ps"] >> 3
