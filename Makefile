@@ -8,15 +8,17 @@ FILE   ?= scenarios/site-to-site.yaml
 
 RUN_PINS := requirements.txt requirements-build.txt pyproject.toml
 DEV_PINS := $(RUN_PINS) requirements-dev.txt
+BROWSER_PINS := $(DEV_PINS) requirements-browser.txt
 # A stamp carries the checksum of what was installed: touching a file installs nothing anew.
 RUN_STAMP := $(VENV)/.run-$(shell cat $(RUN_PINS) | cksum | tr ' ' '-')
 DEV_STAMP := $(VENV)/.dev-$(shell cat $(DEV_PINS) | cksum | tr ' ' '-')
+BROWSER_STAMP := $(VENV)/.browser-$(shell cat $(BROWSER_PINS) | cksum | tr ' ' '-')
 
 # A kernel that is stepped through, or checked for bounds, is asked for by hand.
 unexport PYTHONPATH PYTHONHOME NUMBA_DISABLE_JIT NUMBA_BOUNDSCHECK
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers compile tests notebooks bench validate update-golden clean
+.PHONY: help demo test test-browser lint types layers compile tests notebooks bench validate update-golden clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -44,13 +46,17 @@ compile: $(RUN_STAMP) ## compile the kernels that a run needs
 tests: $(DEV_STAMP) compile ## tests, notebooks among them
 	$(BIN)/python -m pytest -n 2
 
+test-browser: $(BROWSER_STAMP) compile ## the report in a real Chromium, which the system must have
+	$(BIN)/python -m pytest -m browser tests/browser
+
 notebooks: $(DEV_STAMP) ## run every notebook from top to bottom
 	$(BIN)/python -m pytest tests/notebooks
 
 bench: $(DEV_STAMP) ## measure; writes benchmarks/results.json
 	$(BIN)/python -m benchmarks
 
-validate: $(DEV_STAMP) compile ## long forms of theory and measurement checks
+validate: $(DEV_STAMP) compile ## compare with all measurements (docs/validation.md); long forms of tests
+	$(BIN)/python -m tests.validation
 	HYPOTHESIS_PROFILE=validate $(BIN)/python -m pytest -n 2 -m ""
 
 update-golden: $(DEV_STAMP) compile ## rewrite golden files; say why in the commit
@@ -83,3 +89,7 @@ $(RUN_STAMP): | $(BIN)/python
 $(DEV_STAMP): $(RUN_STAMP)
 	@$(call INSTALL,-r requirements-dev.txt)
 	@rm -f $(VENV)/.dev-* && touch $@
+
+$(BROWSER_STAMP): $(DEV_STAMP)
+	@$(call INSTALL,-r requirements-browser.txt)
+	@rm -f $(VENV)/.browser-* && touch $@

@@ -42,7 +42,8 @@ def main(names: list[str]) -> int:
     results = []
     for name in names or list(SUITES):
         for row in SUITES[name]():
-            sys.stdout.write(f"{row.name:24s} {row.value / 1e6:10.2f} M {row.unit}\n")
+            shown = f"{row.value:10.3f}" if row.unit == "s" else f"{row.value / 1e6:10.2f} M"
+            sys.stdout.write(f"{row.name:24s} {shown} {row.unit}\n")
             sys.stdout.flush()
             results.append(row._asdict())
     RESULTS.write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")

@@ -7,6 +7,7 @@ CPU-second). A packet-hop is one packet, data or ACK, served by one finite-rate 
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,6 +17,8 @@ from simulator import engine
 from simulator.plan import Plan
 
 PACKET_BYTES = 1400
+PLANNED_SITES = (1, 10, 100, 1_000)
+SITES_OF_A_GATEWAY = 100
 REPETITIONS = 3
 """Runs of each case; the fastest counts, since other programs only ever slow a run down."""
 
@@ -134,6 +137,50 @@ def rows() -> Iterator[Row]:
     for name, (count, horizon_s, traffic) in TRAFFIC.items():
         text = SCENARIO.format(count=count, horizon_s=horizon_s, traffic=traffic)
         yield Row(f"{name}-end-to-end", best_packets_per_s(text), "packets/CPU-s")
+    for count in PLANNED_SITES:
+        yield Row(f"plan-sites-{count}", planning_s(count), "s")
+
+
+def planning_s(count: int) -> float:
+    """CPU seconds from the text of a scenario with so many sites, three streams each, to a plan."""
+    from simulator import load
+    from simulator.planner import build
+
+    text = many_sites(count)
+    best_s = math.inf
+    for _ in range(REPETITIONS if count < SITES_OF_A_GATEWAY else 1):
+        gc.collect()
+        start_s = time.process_time()
+        build(load(text))
+        best_s = min(best_s, time.process_time() - start_s)
+    return best_s
+
+
+def many_sites(count: int) -> str:
+    """A scenario of sites that differ in their addresses, a gateway for each hundred of them."""
+    lines = ["schema_version: 1", "title: planning", "vnets:"]
+    gateways = range(-(-count // SITES_OF_A_GATEWAY))
+    for g in gateways:
+        prefix = f"address_space: [10.{g}.0.0/16], gateway_subnet: 10.{g}.255.0/27"
+        lines.append(f"  hub-{g}: {{region: West Europe, {prefix}}}")
+    lines.append("gateways:")
+    lines += [f"  vpn-{g}: {{type: vpn, vnet: hub-{g}, sku: VpnGw5AZ}}" for g in gateways]
+    lines.append("sites:")
+    for i in range(count):
+        line = "internet: {isp: {down: 500 Mbit/s, up: 500 Mbit/s, delay: 4 ms}}"
+        device = f"devices: {{edge: {{public_ip: 203.0.{i // 250}.{i % 250 + 1}}}}}"
+        space = f"address_space: [172.{16 + i // 256}.{i % 256}.0/24]"
+        lines.append(f"  s{i}: {{location: {{near: France Central}}, {space}, {line}, {device}}}")
+    lines.append("connections:")
+    for i in range(count):
+        gateway = f"gateway: vpn-{i // SITES_OF_A_GATEWAY}"
+        lines.append(f"  c{i}: {{type: ipsec, {gateway}, site: s{i}}}")
+    lines.append("traffic:")
+    for i in range(count):
+        ends = f"kind: poisson, from: s{i}, to: hub-{i // SITES_OF_A_GATEWAY}"
+        more = "rate: 1 Mbit/s, packet_size: internet-mix"
+        lines += [f"  t{i}-{k}: {{{ends}, {more}}}" for k in range(3)]
+    return "\n".join(lines) + "\n"
 
 
 def best_packet_hops_per_s(plan: Plan) -> float:

@@ -19,17 +19,38 @@ if TYPE_CHECKING:
     from simulator.result import Result
     from simulator.run import run
     from simulator.scenario import Scenario, load
+    from simulator.study.check import check
+    from simulator.study.compare import compare
+    from simulator.study.cost import cost
+    from simulator.study.sweep import open_sweep, sweep
 
 __version__ = "0.1.0"
 
-__all__ = ["Plan", "Result", "Scenario", "__version__", "load", "run"]
+__all__ = [
+    "Plan",
+    "Result",
+    "Scenario",
+    "__version__",
+    "check",
+    "compare",
+    "cost",
+    "load",
+    "open_sweep",
+    "run",
+    "sweep",
+]
 
 _HOME_OF = {
     "Plan": "simulator.plan",
     "Result": "simulator.result",
     "Scenario": "simulator.scenario",
+    "check": "simulator.study.check",
+    "compare": "simulator.study.compare",
+    "cost": "simulator.study.cost",
     "load": "simulator.scenario",
+    "open_sweep": "simulator.study.sweep",
     "run": "simulator.run",
+    "sweep": "simulator.study.sweep",
 }
 
 

@@ -18,6 +18,8 @@ GAP: Final = "  "
 FIRST_LINE_S: Final = 2.0
 LINE_EVERY_S: Final = 10.0
 """Where nobody watches a bar, progress is one line every so often."""
+PACE_COUNT: Final = 3
+"""Things that must be done before their pace is believed."""
 PS_PER_S: Final = 10**12
 
 
@@ -122,6 +124,62 @@ class Progress:
             f"simulated {self.text} ({100.0 * share:.0f} %), about {left_s:.0f} s left\n"
         )
         self._stream.flush()
+
+
+class Counting:
+    """How many of many things are done, on standard error: a bar on a terminal, else lines.
+
+    Called with the number that is done and the number of all; what is done at the first call
+    tells nothing about the pace.
+    """
+
+    def __init__(self, what: str, stream: TextIO | None = None) -> None:
+        self._what = what
+        self._stream = stream or sys.stderr
+        self._begin_s = 0.0
+        self._begin_count = 0
+        self._next_line_s: float | None = None
+        self._bar: RichProgress | None = None
+        self._task: TaskID | None = None
+        self.text = f"0 {what}"
+        """How far it is, in words."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that `done` of `total` are done."""
+        now_s = time.monotonic()
+        if self._next_line_s is None:
+            self._begin_s, self._begin_count = now_s, done
+            self._next_line_s = now_s + FIRST_LINE_S
+        self.text = f"{done} of {total} {self._what}"
+        if self._stream.isatty():
+            self._draw(done, total)
+        elif now_s >= self._next_line_s and done - self._begin_count >= PACE_COUNT:
+            self._next_line_s = now_s + LINE_EVERY_S
+            pace_s = (now_s - self._begin_s) / (done - self._begin_count)
+            left_s = pace_s * (total - done)
+            share = 100.0 * done / total
+            self._stream.write(f"{self.text} ({share:.0f} %), about {left_s:.0f} s left\n")
+            self._stream.flush()
+
+    def _draw(self, done: int, total: int) -> None:
+        if self._bar is None:
+            self._bar = _rich_bar(self._stream)
+            self._task = self._bar.add_task("", total=total)
+            self._bar.start()
+        if self._task is not None:
+            self._bar.update(self._task, completed=done, description=self.text)
 
 
 def _rich_bar(stream: TextIO) -> RichProgress:

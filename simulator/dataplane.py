@@ -62,6 +62,9 @@ class DataPlane:
         for h in range(len(plan.hops)):
             self._set_sure_wait(h)
         self._net: layout.Network | None = None
+        self._bin_offered, self._bin_refused = self._queue_counts()
+        self._full_ratio = np.zeros(len(plan.hops))
+        """Share of the packets that each server refused in the last time bin."""
         self._set_windows()
 
     # ---- set-up --------------------------------------------------------------------------
@@ -186,6 +189,7 @@ class DataPlane:
                     self.run_histogram,
                 )
                 self._bin_start_ps = bin_end_ps
+                self._note_refusals()
             if tick is not None:
                 tick(self.now_ps)
 
@@ -259,15 +263,16 @@ class DataPlane:
     def _grow_acks(self, f: int) -> None:
         """Give flow `f` twice the room for ACKs under way; ACK n stays at n modulo the room."""
         flow = self.tcp_flow[f]
-        off, room = int(flow["ack_off"]), int(flow["ack_mask"]) + 1
-        used = int((self.tcp_flow["ack_off"] + self.tcp_flow["ack_mask"]).max()) + 1
+        off, room = int(flow["ack_off"]), int(flow["ack_room_mask"]) + 1
+        used = int((self.tcp_flow["ack_off"] + self.tcp_flow["ack_room_mask"]).max()) + 1
         entries = self.tcp_ack[off : off + room].copy()
         self.tcp_ack, new_off = _claim(self.tcp_ack, used, 2 * room)
         fresh = np.zeros(2 * room, tcp.ACK)
         fresh["n"] = -1
         fresh[entries["n"] & (2 * room - 1)] = entries
         self.tcp_ack[new_off : new_off + 2 * room] = fresh
-        flow["ack_off"], flow["ack_mask"] = new_off, 2 * room - 1
+        flow["ack_off"] = new_off
+        flow["ack_mask"] = flow["ack_room_mask"] = 2 * room - 1
 
     def _inbox_used(self) -> int:
         return int((self.node["inbox_off"] + self.node["inbox_room"]).max())
@@ -298,6 +303,36 @@ class DataPlane:
         if not is_up:
             self._drop_queue(h)
         self.state[h]["free_at_ps"] = self.now_ps
+
+    def loss_ratio(self, h: int) -> float:
+        """Chance that a hop loses a packet now: set on a path, seen in the last bin on a server.
+
+        A path with two states of loss has the mean of both.
+        """
+        hop = self.hop[h]
+        if hop["kind"] == layout.SERVER:
+            return float(self._full_ratio[h])
+        good, bad = (
+            float(hop[name]) / 2.0**64 for name in ("loss_threshold", "bad_loss_threshold")
+        )
+        good_ps, bad_ps = float(hop["good_mean_ps"]), float(hop["bad_mean_ps"])
+        return good if good_ps == 0 else (good * good_ps + bad * bad_ps) / (good_ps + bad_ps)
+
+    def served_bytes(self, h: int) -> int:
+        """Bytes that a server has accepted so far, as it meters them."""
+        return int(self.state[h]["served_bytes"])
+
+    def _queue_counts(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Packets offered to each server so far, and those that its full queue refused."""
+        refused = self.hop_dropped[:, [layout.BUFFER_FULL, layout.POLICED]].sum(axis=1)
+        return self.state["served_packets"] + refused, refused
+
+    def _note_refusals(self) -> None:
+        """Keep the share of refused packets of the bin that has ended."""
+        offered, refused = self._queue_counts()
+        ratio = (refused - self._bin_refused) / np.maximum(offered - self._bin_offered, 1)
+        self._full_ratio = np.clip(ratio, 0.0, 1.0)
+        self._bin_offered, self._bin_refused = offered, refused
 
     def _queued(self, h: int) -> npt.NDArray[np.int64]:
         """Places in the link pool of what has not left server `h` yet, in order of departure."""

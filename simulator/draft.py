@@ -24,10 +24,22 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from simulator.base import quantiles
 from simulator.base.errors import CrosspremError, ExitCode
 from simulator.catalog import Catalog, Default
-from simulator.plan import FORWARD, RETURN, Direction, Encapsulation, Meter, PlanBuilder, Process
+from simulator.plan import (
+    FORWARD,
+    RETURN,
+    Direction,
+    Encapsulation,
+    Meter,
+    PlanBuilder,
+    Process,
+    unit,
+)
 
 Prefix: TypeAlias = ipaddress.IPv4Network
 
+DEFAULT_ROUTE: Final = ipaddress.IPv4Network((0, 0))
+INTERNET: Final = "internet"
+"""Name of the place that stands for all hosts of the public internet."""
 DIRECTIONS: Final[tuple[Direction, ...]] = (FORWARD, RETURN)
 OPPOSITE: Final[Mapping[Direction, Direction]] = {FORWARD: RETURN, RETURN: FORWARD}
 SCENARIO: Final = "scenario"
@@ -35,9 +47,16 @@ SCENARIO: Final = "scenario"
 
 
 class NoRouteError(CrosspremError):
-    """A stream has no way from one of its ends to the other."""
+    """A stream has no way from one of its ends to the other.
+
+    `why` names the rule that keeps its packets from arriving; empty if the design is incomplete.
+    """
 
     exit_code = ExitCode.INVALID_SCENARIO
+
+    def __init__(self, message: str, why: str = "") -> None:
+        super().__init__(message)
+        self.why = why
 
 
 def drawn(default: Default, share: float) -> float:
@@ -62,8 +81,10 @@ class Stage(IntEnum):
     PATHS = 1
     GATEWAYS = 2
     CONNECTIONS = 3
-    PEERINGS = 4
-    CLIENTS = 5
+    INTERNET = 4
+    PEERINGS = 5
+    CLIENTS = 6
+    SUBNETS = 7
 
 
 # ---------------------------------------------------------------------------------------------
@@ -193,6 +214,8 @@ class Place(Point):
 
     prefixes: tuple[Prefix, ...] = ()
     region: str = ""
+    zone: int | None = None
+    """Availability zone of its hosts; None: several, or none is known."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +224,7 @@ class Onward:
 
     passes: Passes
     limits: Mapping[Direction, PacketLimit] = field(default_factory=dict)
+    shared_by: Mapping[Direction, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -216,8 +240,18 @@ class Link:
     limits: Mapping[Direction, PacketLimit] = field(default_factory=dict)
     usable_if: Mapping[Direction, tuple[str, ...]] = field(default_factory=dict)
     """States that must not be down for the sending end to route over the link."""
+    prepended_if: Mapping[Direction, tuple[str, ...]] = field(default_factory=dict)
+    """States that lengthen the AS path over the link while they are down."""
+    shared_by: Mapping[Direction, tuple[str, ...]] = field(default_factory=dict)
+    """Instances of a gateway, of which each flow passes one by hash."""
     joins_gateways: bool = False
     """Both ends belong to gateways: what arrives at either goes on forward, into its VNet."""
+    hold_down_s: float = 0.0
+    """How long it waits after its return before flows go back to it; infinite: for ever."""
+    hold_down_group: str = ""
+    """Links of one group are no other way: between them flows go back at once. Empty: of none."""
+    yields_to_static: bool = False
+    """Flows of a VNet that went to a static VPN route stay there as long as it stands."""
     reaches_hosts: bool = False
     """Its delay counts to the hosts: packets that arrive over it pass no hop of the place."""
     onward: Onward | None = None
@@ -233,6 +267,7 @@ class RouteKind(IntEnum):
     PEERING = 1
     EXPRESSROUTE = 2
     VPN = 3
+    SYSTEM = 4
 
 
 @dataclass(frozen=True)
@@ -250,11 +285,17 @@ class Offer:
     then: tuple[str, ...] = ()
     """Further connections of the way, in transit."""
     weight: int = 0
-    """Weight of an ExpressRoute connection: the higher wins."""
+    """Weight of an ExpressRoute connection: the higher wins; below 0: a user route to nowhere."""
     local_preference: int | None = None
     """What a device of the customer is told to prefer: the higher wins. None: nothing is told."""
     as_path_length: int = 0
     """Autonomous systems on the way, prepended ones counted too; 0 for a static route."""
+    behind: Offer | None = None
+    """The gateway's own route that a user route to the gateway leads to."""
+    nat: str = ""
+    """What gateway NAT makes of the prefix, in words; empty without NAT."""
+    answers_only: bool = False
+    """Carries answers alone: dynamic NAT lets nobody at this place open a flow."""
 
     @property
     def name(self) -> str:
@@ -333,6 +374,45 @@ class GatewayInstance:
     """After so long without a packet a policy-based gateway takes a tunnel down; None: never."""
 
 
+class Translation(NamedTuple):
+    """Addresses that gateway NAT gives to a prefix, as the other end of a connection sees them."""
+
+    rule: str
+    internal: Prefix
+    external: Prefix
+    is_dynamic: bool
+
+    def of(self, prefix: Prefix) -> tuple[Prefix, ...]:
+        """What the other end sees of a prefix: addresses without a rule stay as they are."""
+        if prefix.subnet_of(self.internal):
+            if self.is_dynamic:
+                return (self.external,)
+            offset = int(prefix.network_address) - int(self.internal.network_address)
+            return (Prefix((int(self.external.network_address) + offset, prefix.prefixlen)),)
+        if self.internal.subnet_of(prefix):
+            return (self.external, *prefix.address_exclude(self.internal))
+        return (prefix,)
+
+
+def translated(prefix: Prefix, translations: Sequence[Translation]) -> tuple[Prefix, ...]:
+    """What the other end sees of a prefix behind several rules: the first that fits counts."""
+    for translation in translations:
+        if prefix.overlaps(translation.internal):
+            return translation.of(prefix)
+    return (prefix,)
+
+
+@dataclass(frozen=True)
+class NatRule:
+    """A NAT rule of a VPN gateway."""
+
+    name: str
+    mode: Literal["ingress", "egress"]
+    translation: Translation
+    instance: str
+    """Point of the gateway instance on which it acts."""
+
+
 @dataclass(frozen=True)
 class P2sGateway:
     """What a VPN gateway offers to point-to-site clients."""
@@ -356,6 +436,9 @@ class Client:
     instance: str
     hops: Mapping[Direction, tuple[int, ...]]
     """Its own hops between its host and the instance."""
+    dials_s: float = 0.0
+    leaves_s: float | None = None
+    """When its session ends; None: it stays."""
 
 
 @dataclass(frozen=True)
@@ -393,6 +476,7 @@ class TunnelNote:
     integrity: str
     behind_nat: bool
     path_mtu_bytes: int
+    routing: Literal["static", "bgp"] = "static"
 
 
 @dataclass(frozen=True)
@@ -406,6 +490,11 @@ class CustomerEdge:
     prepends_count: int
     local_preference: Mapping[str, int]
     """By connection; the default of the catalogue for the others."""
+    connect_retry_s: float | None = None
+    """Time between its attempts to open a BGP session; None: it speaks no BGP of its own."""
+    keepalive_s: float = 0.0
+    hold_s: float = 0.0
+    """BGP timers that it offers to VPN gateways."""
 
 
 @dataclass(frozen=True)
@@ -425,6 +514,7 @@ class ExpressRouteGateway:
     name: str
     vnet: str
     passes: tuple[Pass, ...]
+    instances: tuple[str, ...]
     limit: PacketLimit
     private: Callable[[], Passes]
     """What packets of private endpoints pass, in both directions; made when first called."""
@@ -455,6 +545,23 @@ class CircuitEnd:
 
 
 @dataclass(frozen=True)
+class CircuitLink:
+    """One link of a circuit as sessions, routes and faults know it."""
+
+    name: str
+    """For example `paris.primary`: its hops, its BGP session."""
+    circuit: str
+    customer_end: Literal["CE", "PE"]
+    """Who speaks BGP with the edge router: a device of the customer or the provider's edge."""
+    location: str
+    """Peering location where it ends."""
+    hops: Mapping[Direction, int]
+    """Its policers."""
+    convergence: Default | None = None
+    """Time until the customer's side uses another way, where the provider's network decides."""
+
+
+@dataclass(frozen=True)
 class Circuit:
     """An ExpressRoute circuit for the connections that use it."""
 
@@ -464,6 +571,10 @@ class Circuit:
     bandwidth_bps: float
     ends: tuple[CircuitEnd, ...]
     fastpath_ips: Ceiling
+    links: Mapping[str, CircuitLink]
+    """`primary` and `secondary`."""
+    honours_prepend: bool
+    """Whether the customer's side compares AS paths that the platform has lengthened."""
 
 
 class InternetWay(NamedTuple):
@@ -502,10 +613,23 @@ class Draft:
         """By site, then by the device's name in the scenario."""
         self.instances: dict[str, tuple[GatewayInstance, ...]] = {}
         """By gateway: the instances that end tunnels."""
+        self.ends: frozenset[str] = frozenset()
+        """Places where the traffic of the scenario starts or ends."""
+        self.nat_rules: dict[str, dict[str, NatRule]] = {}
+        """By gateway and name."""
+        self.translations: dict[tuple[str, str], tuple[Translation, ...]] = {}
+        """By places (at, to): how `at` sees the prefixes of `to` behind gateway NAT."""
+        self.default_sites: dict[str, str] = {}
+        """By gateway: the site to which it sends what it has no other route for."""
+        self.gateway_routes: dict[str, list[Offer]] = defaultdict(list)
+        """By VNet: routes that its gateway has and the VNet does not learn."""
+        self._later: dict[Stage, list[Callable[[], None]]] = defaultdict(list)
         self.p2s: dict[str, P2sGateway] = {}
         """By gateway: what it offers to point-to-site clients."""
         self.clients: dict[str, ClientGroup] = {}
         """Groups of point-to-site clients by name."""
+        self.refused: Mapping[str, str] = {}
+        """Groups of clients that a rule keeps out, and why."""
         self.warnings: list[str] = []
         """What a component accepts and should still be known."""
         self.edges: dict[str, dict[str, CustomerEdge]] = {}
@@ -515,6 +639,8 @@ class Draft:
         self.expressroute_gateways: dict[str, ExpressRouteGateway] = {}
         self.port_pairs: dict[str, PortPair] = {}
         self.circuits: dict[str, Circuit] = {}
+        self.bgp_sessions: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        """By circuit or connection: its BGP sessions, each with its customer's end."""
         self.internet: Callable[[AccessLine, Place], InternetWay] = _no_internet
         """How to reach a region from an access line; the component `path` provides it."""
         self.measured_paths: dict[tuple[str, str, str | None], Any] = {}
@@ -523,13 +649,31 @@ class Draft:
         """Ways over the internet by name: made when first used."""
         self.shared_hops: dict[str, int] = {}
         """Hops that several connections may use, by name: made when first used."""
+        self.vms: dict[str, tuple[str, ...]] = {}
+        """By gateway: all of its VMs, standbys too."""
+        self.in_zones: dict[tuple[str, int], list[str]] = defaultdict(list)
+        """By VNet and availability zone: states of what goes dark with the zone."""
         self.counts: dict[str, int] = {}
+        self._by_connection: tuple[int, dict[str, list[Link]]] = (0, defaultdict(list))
+
+    def draw(self, default: Default, *names: str) -> float:
+        """A value of a default of the catalogue for this run, by the random key of the names."""
+        return drawn(default, unit(self.builder.key(*names, default.id)))
 
     def number(self, of: str) -> int:
         """The next number, from 0, of things that are counted under one name."""
         number = self.counts.get(of, 0)
         self.counts[of] = number + 1
         return number
+
+    def at_stage(self, stage: Stage, add_rows: Callable[[], None]) -> None:
+        """Let rows be added at a later stage, when those of earlier ones are there."""
+        self._later[stage].append(add_rows)
+
+    def finish_stage(self, stage: Stage) -> None:
+        """Add what was left to this stage."""
+        for add_rows in self._later.pop(stage, ()):
+            add_rows()
 
     def add_point(self, point: Point) -> None:
         """Add a point or place."""
@@ -548,6 +692,16 @@ class Draft:
             if end not in self.points:
                 raise ValueError(f"link {link.name}: its end '{end}' does not exist")
         self.links.append(link)
+
+    def links_of(self, connection: str) -> list[Link]:
+        """The links of a connection, in the order in which they were added."""
+        known, by_name = self._by_connection
+        if known != len(self.links):
+            by_name = defaultdict(list)
+            for link in self.links:
+                by_name[link.connection].append(link)
+            self._by_connection = (len(self.links), by_name)
+        return by_name[connection]
 
     def server(
         self, name: str, direction: Direction, ceilings: Sequence[Ceiling] = (), **args: Any

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import simpy
 
 from simulator.base.errors import DeadlineError
 from simulator.dataplane import DataPlane
+from simulator.flowlevel import FlowPlane
 from simulator.plan import PS_PER_S, Plan
 from simulator.recorder import RunLog
 from simulator.world import World
@@ -37,7 +39,7 @@ def run(plan: Plan, progress: Progress | None = None, deadline_s: float | None =
             progress(now_ps, plan.horizon_ps)
 
     env = simpy.Environment(initial_time=0)
-    data = DataPlane(plan)
+    data = FlowPlane(plan) if plan.fidelity == "flow" else DataPlane(plan)
     world = World(plan, data, env, tick)
     for _, process in plan.processes:
         env.process(process(world))
@@ -49,7 +51,17 @@ def run(plan: Plan, progress: Progress | None = None, deadline_s: float | None =
 
 def compile_kernels() -> None:
     """Compile (or load from the disk cache) every kernel that a packet run needs."""
-    plan = Plan.from_hops(
+    run(_example())
+
+
+def compile_flow_kernels() -> None:
+    """The same for a run at flow level."""
+    run(replace(_example(), fidelity="flow"))
+
+
+def _example() -> Plan:
+    """A plan that needs every kernel."""
+    return Plan.from_hops(
         [
             {"name": "out", "rate_bps": 1e9, "buffer_bytes": 1e6},
             {"name": "there", "kind": "path", "delay_s": 1e-3, "loss_ratio": 1e-3},
@@ -71,4 +83,3 @@ def compile_kernels() -> None:
         horizon_s=0.01,
         time_bin_s=0.01,
     )
-    run(plan)

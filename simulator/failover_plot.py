@@ -19,7 +19,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from simulator.faults import FAULTS
 from simulator.metrics.events import merged
@@ -39,14 +39,26 @@ from simulator.plots import (
 from simulator.states import REPAIR
 
 SESSION_STATES: Final = {
-    "dpd-timeout": "down",
-    "sa-lost": "down",
-    "ike-initiated": "IKE",
-    "ike-established": "up",
+    "dpd-timeout": ("IKE", "down"),
+    "sa-lost": ("IKE", "down"),
+    "ike-initiated": ("IKE", "trying"),
+    "ike-rekey": ("IKE", "trying"),
+    "ike-established": ("IKE", "up"),
+    "idle-teardown": ("IKE", "down"),
+    "bgp-down": ("BGP", "down"),
+    "bgp-established": ("BGP", "up"),
+    "bfd-down": ("BFD", "down"),
+    "route-withdrawn": ("routes", "down"),
+    "route-installed": ("routes", "up"),
+    "p2s-disconnected": ("clients", "down"),
+    "p2s-reconnected": ("clients", "trying"),
 }
-"""Kind of event -> what a session is from then on."""
+"""Kind of event -> of which session of its subject it speaks, and what that is from then on."""
+MARKS: Final = frozenset({"switch-over", "take-over", "first-hop-switch", "sa-rekeyed"})
+"""Kinds of events that are numbered without a strip of their own."""
 ROUTE: Final = "reroute"
-STATE_COLOURS: Final = {"up": "#BFE3D3", "IKE": "#F7E3A6", "down": "#EFB39A", "fault": "#D55E00"}
+PLANNED: Final = "as planned"
+STATE_COLOURS: Final = {"up": "#BFE3D3", "trying": "#F7E3A6", "down": "#EFB39A", "fault": "#D55E00"}
 OTHER_WAY: Final = "#C9DDEE"
 NO_WAY: Final = STATE_COLOURS["down"]
 STRIPS_MAX: Final = 14
@@ -62,7 +74,9 @@ MARGIN_BINS: Final = 5
 NARROW_RATIO: Final = 0.07
 """A stretch shorter than this share of the axis has no text in it."""
 SAME_PLACE_RATIO: Final = 0.012
-LINE_CHARACTERS: Final = 150
+LINE_CHARACTERS: Final = 165
+APART_RATIO: Final = 10.0
+"""Rates so far apart are not read on one linear axis."""
 
 
 @dataclass(frozen=True)
@@ -179,14 +193,18 @@ def _fault_strips(events: pd.DataFrame, end_s: float) -> Iterator[Strip]:
 
 
 def _session_strips(events: pd.DataFrame, end_s: float) -> Iterator[Strip]:
-    changes = events[events["kind"].isin(list(SESSION_STATES))]
-    for subject, rows in changes.groupby("subject", sort=False):
-        states = [(float(r["time_s"]), SESSION_STATES[str(r["kind"])]) for r in _records(rows)]
+    """A strip for each session that changed: IKE with DPD, BGP and BFD of one thing apart."""
+    changes: dict[tuple[str, str], list[dict[Any, Any]]] = {}
+    for row in _records(events[events["kind"].isin(list(SESSION_STATES))]):
+        session, _ = SESSION_STATES[str(row["kind"])]
+        changes.setdefault((str(row["subject"]), session), []).append(row)
+    for (subject, session), rows in sorted(changes.items(), key=lambda change: change[0]):
+        states = [(float(r["time_s"]), SESSION_STATES[str(r["kind"])][1]) for r in rows]
         stretches = _stretches([(0.0, "up"), *states], end_s)
         yield Strip(
-            str(subject),
+            f"{session} of {subject}",
             tuple(Stretch(b, e, state, STATE_COLOURS[state]) for b, e, state in stretches),
-            tuple(int(i) for i in rows["event_id"]),
+            tuple(int(r["event_id"]) for r in rows),
         )
 
 
@@ -201,20 +219,19 @@ def _route_strips(events: pd.DataFrame, failovers: pd.DataFrame, end_s: float) -
         direction = str(row["detail"]).partition(": ")[0].rpartition(", ")[2]
         by_name.setdefault(f"route of {row['subject']} {direction}", []).append(row)
     for name, rows in by_name.items():
-        ways = [(float(r["time_s"]), str(r["detail"]).partition(": ")[2]) for r in rows]
-        stretches = _stretches([(0.0, "as planned"), *ways], end_s)
+        at_s = [float(row["time_s"]) for row in rows]
+        ways = [str(row["detail"]).partition(": ")[2] for row in rows]
+        ways = [PLANNED if (name, t) in back else way for t, way in zip(at_s, ways, strict=True)]
+        stretches = _stretches([(0.0, PLANNED), *zip(at_s, ways, strict=True)], end_s)
         yield Strip(
             name,
-            tuple(
-                Stretch(b, e, way, _way_colour("as planned" if (name, b) in back else way))
-                for b, e, way in stretches
-            ),
+            tuple(Stretch(b, e, way, _way_colour(way)) for b, e, way in stretches),
             tuple(int(r["event_id"]) for r in rows),
         )
 
 
 def _way_colour(way: str) -> str:
-    if way == "as planned":
+    if way == PLANNED:
         return STATE_COLOURS["up"]
     return NO_WAY if way == "no route" or way.startswith("dropped") else OTHER_WAY
 
@@ -240,7 +257,7 @@ def _stretches(
 def _numbers(shown: pd.DataFrame, strips: Sequence[Strip]) -> dict[int, int]:
     """Number the changes of the strips, as joined for people, from 1."""
     wanted = {event_id for strip in strips for event_id in strip.event_ids}
-    kinds = shown["kind"].isin([*SESSION_STATES, ROUTE])
+    kinds = shown["kind"].isin([*SESSION_STATES, *MARKS, ROUTE])
     kept = shown[shown["event_id"].isin(list(wanted)) | kinds]
     return {int(event_id): n for n, event_id in enumerate(kept["event_id"], 1)}
 
@@ -269,6 +286,7 @@ def _draw_curves(axes: Sequence[Axes], timeline: pd.DataFrame) -> None:
     scale, unit = prefix(max((line.highest for line in delivered), default=0.0), "bit/s")
     axes[0].set_ylabel(f"Arrives\n({unit})")
     _draw_lines(axes[0], delivered, looks, scale)
+    _spread_apart(axes[0], delivered, scale)
     _name_lines(axes[0], delivered)
     loss = lines_of(timeline, "loss_ratio", by=lambda line: line.mean)
     axes[1].set_ylabel("Lost (%)")
@@ -288,6 +306,20 @@ def _draw_lines(
         colour, dashes = looks[line.name]
         ax.step(line.time_s, line.value * scale, dashes, where="mid", color=colour, linewidth=1.3)
     ax.set_ylim(bottom=0.0)
+
+
+def _spread_apart(ax: Axes, lines: Sequence[Line], scale: float) -> None:
+    """Draw rates of very different size on a logarithmic axis; what does not arrive lies below."""
+    means = [line.mean * scale for line in lines if line.mean > 0.0]
+    if not means or max(means) < APART_RATIO * min(means):
+        return
+    lowest = min(means) / APART_RATIO
+    for drawn in ax.get_lines():
+        drawn.set_ydata(np.maximum(np.nan_to_num(np.asarray(drawn.get_ydata(), float)), lowest))
+    ax.set_yscale("log")
+    ax.set_ylim(lowest, 2.0 * max(line.highest * scale for line in lines))
+    ax.yaxis.set_major_formatter("{x:g}")  # plain numbers; the usual formulas are slow to typeset
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _name_lines(ax: Axes, lines: Sequence[Line]) -> None:

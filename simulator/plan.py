@@ -17,6 +17,7 @@ import numpy.typing as npt
 from kernels import layout
 from simulator.base.keys import random_key
 from simulator.base.units import BITS_PER_BYTE
+from simulator.recorder import Fidelity
 
 PS_PER_S: Final = 1_000_000_000_000
 FORWARD: Final = "forward"
@@ -94,11 +95,44 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Profile:
+    """A factor on a rate as a function of time: steps that repeat, and growth from month to month.
+
+    Flow level only: a packet run refuses it.
+    """
+
+    period_s: float
+    starts_s: tuple[float, ...]
+    """Beginning of each step within the period; the first one is 0."""
+    factors: tuple[float, ...]
+    growth_ratio: float = 0.0
+    """Growth in a month of `base.units.MONTH_S`; the factor changes at the beginning of a day."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A distribution of sizes (bytes) or times (s): a function of `kernels.quantiles`."""
+
+    kind: Literal["constant", "exponential", "lognormal", "pareto", "empirical"]
+    values: tuple[float, ...]
+    """Arguments of the function of that name; of `empirical` the measured values."""
+
+    @property
+    def mean(self) -> float:
+        """Mean of what is drawn: the first argument, or that of the values."""
+        if self.kind == "empirical":
+            return sum(self.values) / len(self.values)
+        return self.values[0]
+
+
+@dataclass(frozen=True)
 class SourcePlan:
     """An open-loop source: its record and the routes it may take (the first one to begin with)."""
 
     record: np.void
     routes: tuple[int, ...]
+    profile: Profile | None = None
+    """Factor on its rate; None: always 1."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +148,29 @@ class TcpFlowPlan:
     """Switches of the stack: arguments of `kernels.tcp.TcpOptions`."""
     settings: Mapping[str, int]
     """Sizes and times: arguments of `kernels.tcp.init_flow`."""
+
+
+@dataclass(frozen=True)
+class TransferPlan:
+    """TCP transfers of finite size that come one after another. Flow level only.
+
+    Either `arrivals_per_s` at random instants, or `users` of whom each thinks, starts a transfer,
+    waits for its end, and thinks again.
+    """
+
+    stream_idx: int
+    data_routes: tuple[int, ...]
+    ack_routes: tuple[int, ...]
+    options: Mapping[str, Any]
+    settings: Mapping[str, int]
+    """As of a `TcpFlowPlan`, of each transfer; `start_ps` and `stop_ps` are those of the source."""
+    size: Distribution
+    arrivals_per_s: float
+    users: int
+    think: Distribution | None
+    profile: Profile | None
+    key: int
+    """Random key of its draws."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +198,8 @@ class Plan:
     flow_key: npt.NDArray[np.uint64]
     """uint64[flows]: random key of each flow, hashed from names."""
     max_packet_bytes: int
+    transfers: tuple[TransferPlan, ...] = ()
+    fidelity: Fidelity = "packet"
     processes: tuple[tuple[str, Process], ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
     """What later stages show: warnings, tunnels and their state names, notes."""
@@ -239,8 +298,10 @@ class PlanBuilder:
         time_bin_s: float,
         warm_up_s: float = 0.0,
         replicate: int = 0,
+        fidelity: Fidelity = "packet",
     ) -> None:
         self.scenario = scenario
+        self.fidelity: Fidelity = fidelity
         self.seed = seed
         self.replicate = replicate
         self.horizon_ps = to_ps(horizon_s)
@@ -253,7 +314,8 @@ class PlanBuilder:
         self._stream_names: list[str] = []
         self._directions: dict[DirectionInfo, int] = {}
         self._routes: list[Route] = []
-        self._sources: list[tuple[int, Direction, np.void, tuple[int, ...]]] = []
+        self._sources: list[tuple[int, Direction, np.void, tuple[int, ...], Profile | None]] = []
+        self._transfers: list[tuple[int, TransferPlan]] = []
         self._sizes: list[npt.NDArray[Any]] = []
         self._sizes_count = 0
         self._tcp: list[
@@ -423,6 +485,7 @@ class PlanBuilder:
         header_bytes: int,
         label: str,
         phase: Literal["random", "exact"],
+        profile: Profile | None,
     ) -> np.void:
         begin, count, mean_bytes = self._size_table(sizes_bytes, weights)
         if packets_per_s is None:
@@ -445,10 +508,10 @@ class PlanBuilder:
         row["stay_until_ps"] = layout.NEVER_PS
         row["next_ps"] = to_ps(start_s)
         if kind == layout.POISSON:
-            row["next_ps"] += int(-np.log(unit(self.key(*names, "first"))) * row["mean_gap_ps"])
+            row["next_ps"] += int(exponential(self.key(*names, "first")) * row["mean_gap_ps"])
         elif phase == "random":
             row["next_ps"] += int(unit(self.key(*names, "first")) * row["mean_gap_ps"])
-        self._sources.append((stream, direction, row, tuple(routes)))
+        self._sources.append((stream, direction, row, tuple(routes), profile))
         return row
 
     def poisson(
@@ -465,6 +528,7 @@ class PlanBuilder:
         stop_s: float | None = None,
         header_bytes: int = 0,
         label: str = "0",
+        profile: Profile | None = None,
     ) -> None:
         """Poisson arrivals of packets; rate in inner IP bits/s, or packets/s."""
         self._source(
@@ -481,6 +545,7 @@ class PlanBuilder:
             header_bytes=header_bytes,
             label=label,
             phase="random",
+            profile=profile,
         )
 
     def constant(
@@ -500,6 +565,7 @@ class PlanBuilder:
         off_mean_s: float = 0.0,
         phase: Literal["random", "exact"] = "random",
         label: str = "0",
+        profile: Profile | None = None,
     ) -> None:
         """Packets at equal distances; with `on_mean_s` only in exponential talk spurts."""
         row = self._source(
@@ -516,11 +582,12 @@ class PlanBuilder:
             header_bytes=header_bytes,
             label=label,
             phase=phase,
+            profile=profile,
         )
         if on_mean_s > 0 and off_mean_s > 0:
             row["on_mean_ps"] = on_mean_s * PS_PER_S
             row["off_mean_ps"] = off_mean_s * PS_PER_S
-            first = -np.log(unit(self.key(self._stream_names[stream], direction, label, "stay")))
+            first = exponential(self.key(self._stream_names[stream], direction, label, "stay"))
             row["stay_until_ps"] = row["next_ps"] + int(first * row["on_mean_ps"])
 
     def tcp(
@@ -567,6 +634,55 @@ class PlanBuilder:
                 (stream, tuple(data_routes), tuple(ack_routes), dict(options or {}), settings)
             )
 
+    def transfers(
+        self,
+        stream: int,
+        data_routes: Sequence[int],
+        ack_routes: Sequence[int],
+        *,
+        segment_bytes: int,
+        mss_bytes: int,
+        ack_bytes: int,
+        window_bytes: float,
+        size: Distribution,
+        arrivals_per_s: float = 0.0,
+        users: int = 0,
+        think: Distribution | None = None,
+        profile: Profile | None = None,
+        start_s: float = 0.0,
+        stop_s: float | None = None,
+        handshake_rtt_s: float = 0.0,
+        options: Mapping[str, Any] | None = None,
+        label: str = "0",
+    ) -> None:
+        """Closed-loop transfers of finite size; see `TransferPlan`, sizes as in `tcp`."""
+        if (arrivals_per_s > 0.0) == (users > 0):
+            raise ValueError("transfers need either arrivals_per_s or users")
+        self._max_packet_bytes = max(self._max_packet_bytes, segment_bytes, ack_bytes)
+        settings = {
+            "start_ps": to_ps(start_s),
+            "stop_ps": layout.NEVER_PS if stop_s is None else to_ps(stop_s),
+            "mss_bytes": mss_bytes,
+            "segment_bytes": segment_bytes,
+            "ack_bytes": ack_bytes,
+            "rwnd_segments": max(1, int(window_bytes // mss_bytes)),
+            "handshake_rtt_ps": to_ps(handshake_rtt_s),
+        }
+        plan = TransferPlan(
+            stream_idx=stream,
+            data_routes=tuple(data_routes),
+            ack_routes=tuple(ack_routes),
+            options=dict(options or {}),
+            settings=settings,
+            size=size,
+            arrivals_per_s=arrivals_per_s,
+            users=users,
+            think=think,
+            profile=profile,
+            key=self.key(self._stream_names[stream], label, "transfers"),
+        )
+        self._transfers.append((stream, plan))
+
     def process(self, name: str, process: Process) -> None:
         """Add a control process; the engine starts them in order of name."""
         self._processes.append((name, process))
@@ -589,6 +705,7 @@ class PlanBuilder:
         routes = tuple(
             replace(r, direction_idx=new_direction[r.direction_idx]) for r in self._routes
         )
+        _refuse_large_packets(self._max_packet_bytes, routes)
         sources, tcp_flows, keys = self._number_flows(names, rank, routes)
         return Plan(
             scenario=self.scenario,
@@ -612,6 +729,11 @@ class PlanBuilder:
             size=np.concatenate(self._sizes) if self._sizes else np.zeros(1, layout.SIZE),
             flow_key=np.array(keys, np.uint64),
             max_packet_bytes=self._max_packet_bytes,
+            transfers=tuple(
+                replace(plan, stream_idx=rank[stream])
+                for stream, plan in sorted(self._transfers, key=lambda item: rank[item[0]])
+            ),
+            fidelity=self.fidelity,
             processes=tuple(sorted(self._processes, key=lambda p: p[0])),
             meta=dict(self.meta),
         )
@@ -622,8 +744,8 @@ class PlanBuilder:
         """Give each source and each TCP flow (data and ACKs apart) its number and random key."""
         turn = {FORWARD: 0, RETURN: 1}
         items: list[tuple[int, int, int, Any]] = [
-            (rank[stream], turn[direction], n, ("source", row, route_set))
-            for n, (stream, direction, row, route_set) in enumerate(self._sources)
+            (rank[stream], turn[direction], n, ("source", row, route_set, profile))
+            for n, (stream, direction, row, route_set, profile) in enumerate(self._sources)
         ]
         items += [
             (rank[stream], 2, n, ("tcp", stream, data, ack, options, settings))
@@ -642,7 +764,7 @@ class PlanBuilder:
                 row["flow"] = len(keys)
                 row["direction"] = routes[item[2][0]].direction_idx
                 keys.append(int(row["gap_key"]) ^ 1)
-                sources.append(SourcePlan(row, item[2]))
+                sources.append(SourcePlan(row, item[2], item[3]))
             else:
                 _, _, data, ack, options, settings = item
                 tcp_flows.append(
@@ -661,6 +783,30 @@ def threshold(ratio: float) -> np.uint64:
 def unit(key: int) -> float:
     """One number strictly between 0 and 1 from a key."""
     return ((key >> 11) + 0.5) * 2.0**-53
+
+
+def exponential(key: int) -> float:
+    """One exponential variate of mean 1 from a key, by the kernels' own logarithm.
+
+    Libraries differ in the last bit of a logarithm; so every machine has the same first packet.
+    """
+    from kernels.random import natural_log
+
+    plain = getattr(natural_log, "py_func", natural_log)
+    with np.errstate(over="ignore"):  # its integers wrap around on purpose
+        return -float(plain(np.float64(unit(key))))
+
+
+def _refuse_large_packets(largest_bytes: int, routes: Sequence[Route]) -> None:
+    """The record of a packet has 16 bits for its size on the wire."""
+    for around in {one for route in routes for one in route.encapsulation}:
+        inside = largest_bytes + around.trailer_bytes
+        wire = around.fixed_bytes + -(-inside // around.align_bytes) * around.align_bytes
+        if wire > layout.SIZE_MASK:
+            raise ValueError(
+                f"packets of {largest_bytes} bytes are {wire} bytes on the wire; "
+                f"at most {layout.SIZE_MASK} can be simulated"
+            )
 
 
 def alias_table(sizes_bytes: Sequence[int], weights: Sequence[float] | None) -> npt.NDArray[Any]:

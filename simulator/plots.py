@@ -23,7 +23,7 @@ import pandas as pd
 from matplotlib.axes import Axes as Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from kernels import layout
 from simulator.base.units import (
@@ -404,6 +404,7 @@ def cdf(latency_cdf: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         if highest_s > LOG_RATIO * lowest_s > 0:
             ax.set_xscale("log")
             ax.xaxis.set_major_formatter("{x:g}")
+            ax.xaxis.set_minor_formatter(NullFormatter())
         else:
             ax.set_xlim(left=0.0)
         if series:

@@ -21,7 +21,7 @@ from simulator.base.units import (
 from simulator.console import WIDTH, cut, table, wrapped
 from simulator.metrics.events import merged
 from simulator.replications import Replications
-from simulator.result import Result
+from simulator.result import KEYS, Result
 from simulator.targets import Judgement
 
 if TYPE_CHECKING:
@@ -35,6 +35,15 @@ HOPS_MAX: Final = 5
 EVENTS_MAX: Final = 20
 NAME_WIDTH: Final = 26
 HOP_WIDTH: Final = 50
+FAILOVER_SHOWN: Final = {
+    "detected_after_s": "noticed after",
+    "rerouted_after_s": "other way after",
+    "recovered_after_s": "back after",
+    "outage_s": "outage",
+    "degraded_s": "degraded",
+    "packets_lost": "packets lost",
+}
+"""Figures of a failover that are shown for several replications, in words."""
 
 
 def text(
@@ -88,11 +97,38 @@ def replications_text(replications: Replications, folder: Path | None = None) ->
         f"{count}; median, 5th and 95th percentile over them",
         "",
         *table(("stream", "figure", "median", "5 %", "95 %"), rows, right=(2, 3, 4)),
+        *_failover_spread(replications),
         *_verdicts(replications.targets, replications.first.warnings),
         "",
         *_closing(summary["performance"], folder),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _failover_spread(replications: Replications) -> list[str]:
+    """Say for each fault how its figures vary over the replications."""
+    header = ("stream", "figure", "median", "5 %", "95 %", "known in")
+    lines = []
+    for fault, rows in replications.failover_summary.groupby("fault", sort=False):
+        cells = []
+        for row in rows.sort_values(KEYS, kind="stable").to_dict("records"):
+            name = str(row["metric"])
+            show = _seconds if name.endswith("_s") else _count
+            if name in FAILOVER_SHOWN:
+                cells.append(
+                    (
+                        cut(f"{row['stream']} {row['direction']}", NAME_WIDTH),
+                        FAILOVER_SHOWN[name],
+                        *(show(row[column]) for column in ("median", "p5", "p95")),
+                        f"{row['replications']} of {replications.finished}",
+                    )
+                )
+        lines += ["", cut(f"after {fault}", WIDTH), *table(header, cells, right=(2, 3, 4, 5))]
+    return lines
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
 
 
 def short(value: float, dimension: Dimension) -> str:
@@ -131,7 +167,7 @@ def _heading(summary: Mapping[str, Any]) -> list[str]:
     aside = f", the first {format_duration(warm_up)} of them not in the statistics"
     lines.append(
         f"{format_duration(summary['horizon_s'])} simulated{aside if warm_up else ''}; "
-        f"seed {summary['seed']}"
+        f"seed {summary['seed']}" + (", flow level" if summary["fidelity"] == "flow" else "")
     )
     return lines
 
@@ -271,9 +307,12 @@ def _closing(performance: Mapping[str, Any], folder: Path | None) -> list[str]:
     if folder is not None:
         lines.append(f"files: {folder}")
     cpu_s = performance["cpu_s"]
-    speed = f", {performance['packet_hops'] / cpu_s / 1e6:.0f} million a second" if cpu_s else ""
+    count, what = performance["packet_hops"], "packet-hops"
+    if not count:
+        count, what = performance["flow_events"], "flow events"
+    speed = f", {count / cpu_s / 1e6:.3g} million a second" if cpu_s else ""
     lines.append(
-        f"speed: {performance['packet_hops']:,} packet-hops in {cpu_s:.2f} s of CPU time{speed}; "
+        f"speed: {count:,} {what} in {cpu_s:.2f} s of CPU time{speed}; "
         f"{performance['wall_s']:.1f} s in all, {format_size(performance['peak_rss_bytes'])}"
     )
     return lines
@@ -301,7 +340,8 @@ def understood(scenario: Scenario, plan: Plan) -> dict[str, Any]:
         "counts": counts | {"hop": len(plan.hops), "route": len(plan.routes)},
         "horizon_s": scenario.run.horizon,
         "seed": scenario.run.seed,
-        "warnings": [str(problem) for problem in scenario.warnings],
+        "warnings": list(dict.fromkeys(plan.meta["warnings"])),
+        "notes": [str(problem) for problem in scenario.notes],
     }
 
 
@@ -314,4 +354,7 @@ def understood_text(understood: Mapping[str, Any]) -> str:
     )
     head = f"ok: {understood['scenario']}: {counts}; "
     head += f"{format_duration(understood['horizon_s'])}, seed {understood['seed']}"
-    return "\n".join([head, *(f"warning: {warning}" for warning in understood["warnings"])]) + "\n"
+    lines = [head]
+    for word, texts in (("warning", understood["warnings"]), ("note", understood["notes"])):
+        lines += [line for text in texts for line in wrapped(text, "  ", f"{word}: ")]
+    return "\n".join(lines) + "\n"

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from kernels import layout
+
+Fidelity = Literal["packet", "flow"]
+"""Whether a run moves packets, or shares of hops that flows hold."""
 
 BIN_PROBABILITIES: Final = (0.5, 0.95, 0.99)
 """Percentiles that a closed time bin keeps."""
@@ -102,6 +105,11 @@ class RunLog:
     """CPU time of `engine.run` without compilation."""
     touched: Mapping[int, frozenset[int]] = field(default_factory=dict)
     """By event: the hops that were taken down or made worse because of it."""
+    fidelity: Fidelity = "packet"
+    flow_events: int = 0
+    """Flow level: arrivals and completions of flows that were handled."""
+    transfers: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    """Flow level, by direction of data: started, completed, time_s_mean, time_s_p95."""
 
 
 @dataclass
@@ -161,6 +169,21 @@ class Recorder:
             np.array(BIN_PROBABILITIES),
             latency_ps,
         )
+        self.append_bin(
+            start_ps, end_ps, counter, dropped_packets, dropped_bytes, busy_ps, latency_ps
+        )
+
+    def append_bin(
+        self,
+        start_ps: int,
+        end_ps: int,
+        counter: npt.NDArray[Any],
+        dropped_packets: npt.NDArray[np.int64],
+        dropped_bytes: npt.NDArray[np.int64],
+        busy_ps: npt.NDArray[np.int64],
+        latency_ps: npt.NDArray[np.float64],
+    ) -> None:
+        """Append the bin [start_ps, end_ps), its percentiles of latency known already."""
         self._starts.append(start_ps)
         self._ends.append(end_ps)
         self._counter.append(counter.copy())
@@ -180,6 +203,9 @@ class Recorder:
         tcp: dict[str, npt.NDArray[np.int64]],
         packet_hops: int,
         cpu_s: float,
+        fidelity: Fidelity = "packet",
+        flow_events: int = 0,
+        transfers: Mapping[str, npt.NDArray[np.float64]] | None = None,
     ) -> RunLog:
         """Freeze the log; the last bin must be closed."""
         shape = (len(self._ends), self.directions_count)
@@ -212,6 +238,9 @@ class Recorder:
             packet_hops=packet_hops,
             cpu_s=cpu_s,
             touched=dict(self._touched),
+            fidelity=fidelity,
+            flow_events=flow_events,
+            transfers=transfers or {},
         )
 
 

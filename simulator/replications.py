@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,17 @@ from simulator.result import HEADLINES, KEYS, Result, records
 from simulator.targets import Judgement, judge
 
 TABLE: Final = "replications"
+FAILOVERS_TABLE: Final = "replications_failovers"
+FAILOVER_KEYS: Final = ["fault", *KEYS]
+AFTER_FAULT: Final = {
+    "detected_after_s": "detected_s",
+    "rerouted_after_s": "rerouted_s",
+    "first_packet_after_s": "first_packet_s",
+    "recovered_after_s": "recovered_s",
+    "failback_after_s": "failback_s",
+}
+"""Time since the fault -> the column of `failovers` with the time of the run."""
+FAILOVER_AMOUNTS: Final = ("outage_s", "degraded_s", "packets_lost", "bytes_lost", "flows_reset")
 LOW: Final = 0.05
 HIGH: Final = 0.95
 
@@ -28,20 +39,26 @@ class Replications:
     """The rows of every replication's `streams`, with the column `replicate` in front."""
     wanted: int
     """How many replications were asked for."""
+    failovers: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """The rows of every replication's `failovers`, with the column `replicate` in front."""
 
     @classmethod
     def of(cls, results: Iterable[tuple[int, Result]], wanted: int) -> Replications:
         """Gather results by number of replication; only the first one is kept in full."""
         first: Result | None = None
-        frames = []
+        streams, failovers = [], []
         for replicate, result in results:
             first = first or result
-            frame = result.streams.copy()
-            frame.insert(0, "replicate", replicate)
-            frames.append(frame)
+            streams.append(_numbered(result.streams, replicate))
+            failovers.append(_numbered(result.failovers, replicate))
         if first is None:
             raise ValueError("there is no replication to gather")
-        return cls(first, pd.concat(frames, ignore_index=True), wanted)
+        return cls(
+            first,
+            pd.concat(streams, ignore_index=True),
+            wanted,
+            pd.concat(failovers, ignore_index=True),
+        )
 
     @property
     def finished(self) -> int:
@@ -60,21 +77,28 @@ class Replications:
         One row for each stream, direction and headline column of `streams`; the unit is in the
         name of the column.
         """
-        long = self.streams.melt([*KEYS, "replicate"], list(HEADLINES), "metric", "value")
-        groups = long.groupby([*KEYS, "metric"], sort=False)["value"]
-        return pd.DataFrame(
-            {
-                "median": groups.median(),
-                "p5": groups.quantile(LOW),
-                "p95": groups.quantile(HIGH),
-                "replications": groups.count(),
-            }
-        ).reset_index()
+        return _spread(self.streams, KEYS, HEADLINES)
+
+    @property
+    def failover_summary(self) -> pd.DataFrame:
+        """Median and 5th to 95th percentile over the replications of what each fault did.
+
+        One row for each fault, stream, direction and figure: times since the fault, outage,
+        degradation, losses. `replications` counts those in which the figure exists: a stream that
+        a fault did not affect, or a time that never came, is not among them.
+        """
+        if self.failovers.empty:
+            return _spread(pd.DataFrame(columns=FAILOVER_KEYS), FAILOVER_KEYS, ())
+        frame = self.failovers.copy()
+        for name, column in AFTER_FAULT.items():
+            frame[name] = frame[column] - frame["started_s"]
+        found = _spread(frame, FAILOVER_KEYS, (*AFTER_FAULT, *FAILOVER_AMOUNTS))
+        return found[found["replications"] > 0].reset_index(drop=True)
 
     @property
     def targets(self) -> list[Judgement]:
         """The scenario's targets, judged by the worst of all replications."""
-        return judge(self.first.limits, self.streams)
+        return judge(self.first.limits, self.streams, self.first.monthly_cost_usd)
 
     @property
     def summary_dict(self) -> dict[str, Any]:
@@ -85,6 +109,7 @@ class Replications:
             "wanted": self.wanted,
             "finished": self.finished,
             "spread": records(self.summary),
+            "failovers": records(self.failover_summary),
         }
         targets = [asdict(judgement) for judgement in self.targets]
         return self.first.summary_dict | {"targets": targets, TABLE: spread}
@@ -102,5 +127,28 @@ class Replications:
             figures=figures,
             command=command,
             summary=self.summary_dict,
-            more_tables={TABLE: (self.streams, columns)},
+            more_tables={
+                TABLE: (self.streams, columns),
+                FAILOVERS_TABLE: (self.failovers, (columns[0], *metrics.columns("failovers"))),
+            },
         )
+
+
+def _numbered(frame: pd.DataFrame, replicate: int) -> pd.DataFrame:
+    numbered = frame.copy()
+    numbered.insert(0, "replicate", replicate)
+    return numbered
+
+
+def _spread(frame: pd.DataFrame, keys: Sequence[str], names: Iterable[str]) -> pd.DataFrame:
+    """Median and percentiles of each figure in each group of rows."""
+    long = frame.melt(list(keys), list(names), "metric", "value")
+    groups = long.astype({"value": "float64"}).groupby([*keys, "metric"], sort=False)["value"]
+    return pd.DataFrame(
+        {
+            "median": groups.median(),
+            "p5": groups.quantile(LOW),
+            "p95": groups.quantile(HIGH),
+            "replications": groups.count(),
+        }
+    ).reset_index()

@@ -21,17 +21,19 @@ import pandas as pd
 
 from kernels import layout
 from simulator import metrics, run_folder
-from simulator.base.errors import InternalError
+from simulator.base.errors import InternalError, UsageError
 from simulator.base.units import format_duration, format_rate, format_ratio
 from simulator.metrics.accounting import imbalances
 from simulator.metrics.metric import Column, TableName
-from simulator.plan import PS_PER_S, Plan
+from simulator.plan import FORWARD, PS_PER_S, Direction, Plan
+from simulator.planner.cost import Ledger
 from simulator.recorder import RunLog
 from simulator.targets import Judgement, judge
 
 if TYPE_CHECKING:
     from simulator.plots import Axes
     from simulator.scenario import Scenario
+    from simulator.sketch import Sketch
 
 SCHEMA_VERSION: Final = 1
 """Version of `summary.json`; its schema is `simulator/schema/summary-v1.json`."""
@@ -70,15 +72,13 @@ class About:
     @classmethod
     def of(cls, scenario: Scenario) -> About:
         """Take from a scenario what its result shows and keeps."""
-        targets = scenario.targets
-        limits = {name: getattr(targets, name) for name in type(targets).model_fields}
         return cls(
             scenario=scenario.name,
             title=scenario.title,
             question=scenario.question or "",
             scenario_hash=scenario.content_hash(),
             resolved=scenario.resolved_yaml(),
-            targets={name: limit for name, limit in limits.items() if limit is not None},
+            targets=scenario.targets.limits,
             warnings=tuple(str(problem) for problem in scenario.warnings),
         )
 
@@ -88,7 +88,7 @@ class Performance:
     """What the run cost. The only figures of a result that differ from machine to machine."""
 
     packet_hops: int
-    """Packets served by hops with a finite rate, data and ACKs."""
+    """Packets served by hops with a finite rate, data and ACKs; 0 at flow level."""
     cpu_s: float
     """CPU time of the engine, without compilation."""
     cpu_total_s: float
@@ -97,6 +97,8 @@ class Performance:
     """Time that passed meanwhile."""
     peak_rss_bytes: int
     """Largest memory of the process so far."""
+    flow_events: int = 0
+    """Flow level: arrivals and completions of TCP flows."""
 
 
 class Stopwatch:
@@ -114,6 +116,7 @@ class Stopwatch:
             cpu_total_s=time.process_time() - self._cpu_s,
             wall_s=time.perf_counter() - self._wall_s,
             peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT_BYTES,
+            flow_events=log.flow_events,
         )
 
 
@@ -128,6 +131,8 @@ class Result:
         What to keep of the scenario; by default only the plan's name for it.
     performance
         What the run cost; by default only what the log knows.
+    cost
+        What the design costs in a month, if that is known.
 
     Raises
     ------
@@ -142,10 +147,11 @@ class Result:
         *,
         about: About | None = None,
         performance: Performance | None = None,
+        cost: Ledger | None = None,
     ) -> None:
         about = about or About(plan.scenario)
         _check_accounting(plan, log, about)
-        cost = performance or Performance(log.packet_hops, log.cpu_s, log.cpu_s, 0.0, 0)
+        machine = performance or Performance(log.packet_hops, log.cpu_s, log.cpu_s, 0.0, 0)
         head = {
             "schema_version": SCHEMA_VERSION,
             "scenario": about.scenario,
@@ -154,7 +160,7 @@ class Result:
             "scenario_hash": about.scenario_hash,
             "seed": plan.seed,
             "replicate": plan.replicate,
-            "fidelity": "packet",
+            "fidelity": log.fidelity,
             "horizon_s": plan.horizon_ps / PS_PER_S,
             "warm_up_s": plan.warm_up_ps / PS_PER_S,
             "time_bin_s": plan.time_bin_ps / PS_PER_S,
@@ -164,8 +170,10 @@ class Result:
             resolved=about.resolved,
             limits=about.targets,
             warnings=tuple(dict.fromkeys((*about.warnings, *plan.meta.get("warnings", ())))),
-            performance=asdict(cost),
+            performance=asdict(machine),
+            cost=cost,
             build=lambda name: metrics.compute(name, plan, log),
+            sketch=plan.meta.get("topology"),
         )
 
     @classmethod
@@ -186,6 +194,7 @@ class Result:
             limits={t["target"]: t["limit"] for t in summary["targets"]},
             warnings=tuple(summary["warnings"]),
             performance=summary["performance"],
+            cost=Ledger.from_dict(summary["cost"]) if summary.get("cost") else None,
             build=saved.table,
         )
         return result
@@ -198,19 +207,25 @@ class Result:
         limits: Mapping[str, float],
         warnings: tuple[str, ...],
         performance: dict[str, Any],
+        cost: Ledger | None,
         build: Callable[[TableName], pd.DataFrame],
+        sketch: Sketch | None = None,
     ) -> None:
+        self._sketch = sketch
         self._head = head
         self._resolved = resolved
         self.limits = dict(limits)
         """Limits of the scenario's targets in SI units, by name."""
         self._performance = performance
+        self.cost = cost
+        """What the design costs in a month with the traffic of this run; None if nobody asked."""
         self._build = build
         self._tables: dict[TableName, pd.DataFrame] = {}
         self.warnings = warnings
         """What the planner wants the reader to know."""
         self.plot = Plots(self)
-        """Figures: `.latency()`, `.throughput()`, `.cdf()`, `.utilisation()`, `.failover()`."""
+        """Figures: `.latency()`, `.throughput()`, `.cdf()`, `.utilisation()`, `.failover()`,
+        `.topology()`, `.waterfall()`."""
 
     # ---- tables ----------------------------------------------------------------------------
 
@@ -263,9 +278,30 @@ class Result:
     @cached_property
     def targets(self) -> list[Judgement]:
         """The scenario's targets and whether the run met them."""
-        return judge(self.limits, self.streams)
+        return judge(self.limits, self.streams, self.monthly_cost_usd)
+
+    @property
+    def monthly_cost_usd(self) -> float | None:
+        """What a month costs; None if a price is unknown."""
+        return None if self.cost is None else self.cost.total_usd
 
     # ---- what a run leaves -----------------------------------------------------------------
+
+    @property
+    def scenario(self) -> Scenario | None:
+        """The scenario with every default; None for a plan that was made by hand."""
+        from simulator.scenario import load
+
+        return load(self._resolved) if self._resolved else None
+
+    @property
+    def sketch(self) -> Sketch | None:
+        """What `plot.topology` draws; None for a plan made by hand, or a scenario of nothing."""
+        if self._sketch is None and (scenario := self.scenario) is not None:
+            from simulator import planner
+
+            self._sketch = planner.build(scenario).meta["topology"]
+        return self._sketch if self._sketch is not None and self._sketch.boxes else None
 
     @property
     def title(self) -> str:
@@ -282,6 +318,7 @@ class Result:
             "events": records(self.events),
             "failovers": records(self.failovers),
             "targets": [asdict(judgement) for judgement in self.targets],
+            "cost": None if self.cost is None else self.cost.to_dict(),
             "warnings": list(self.warnings),
             "performance": self._performance,
         }
@@ -399,6 +436,44 @@ class Plots:
         found = self._result
         return failover_plot.failover(found.timeline, found.events, found.failovers)
 
+    def waterfall(self, stream: str, direction: Direction = FORWARD) -> Axes:
+        """Every ceiling of a stream and what it got; see `simulator.waterfall_plot`.
+
+        Raises
+        ------
+        UsageError
+            If the scenario has no such stream, or the plan was made by hand.
+        """
+        from simulator import waterfall_plot
+        from simulator.planner.explain import explain
+
+        scenario = self._result.scenario
+        if scenario is None:
+            raise UsageError("a plan made by hand has no ceilings; run a scenario")
+        try:
+            row = explain(scenario).stream(stream, direction)
+        except KeyError as error:
+            raise UsageError(str(error.args[0])) from None
+        streams = self._result.streams
+        found = streams[(streams["stream"] == stream) & (streams["direction"] == direction)]
+        goodput_bps = float(found["goodput_bps"].iloc[0]) if len(found) else None
+        return waterfall_plot.waterfall(row, goodput_bps)
+
+    def topology(self) -> Axes:
+        """Sites, devices, tunnels, gateways, circuits and VNets; see `simulator.topology_plot`.
+
+        Raises
+        ------
+        UsageError
+            If the plan was made by hand: it knows hops and no design.
+        """
+        from simulator import topology_plot
+
+        sketch = self._result.sketch
+        if sketch is None:
+            raise UsageError("a plan made by hand has no topology; run a scenario")
+        return topology_plot.topology(sketch, self._result.title)
+
     def all(self) -> dict[str, Axes]:
         """Every figure that a run folder holds, by name: that of failovers if a fault struck."""
         figures = {
@@ -409,6 +484,8 @@ class Plots:
         }
         if not self._result.failovers.empty:
             figures["failover"] = self.failover()
+        if self._result.sketch is not None:
+            figures["topology"] = self.topology()
         return figures
 
 
@@ -427,6 +504,7 @@ _FROM_TABLES = {
     "events",
     "failovers",
     "targets",
+    "cost",
     "warnings",
     "performance",
 }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simulator.engine import Progress
     from simulator.plan import Plan
+    from simulator.recorder import Fidelity
     from simulator.replications import Replications
     from simulator.result import Result
     from simulator.scenario import Scenario
@@ -54,15 +55,22 @@ def run(
         If the simulator contradicts itself.
     """
     from simulator import engine, planner
+    from simulator.planner import cost
     from simulator.result import About, Result, Stopwatch
 
     watch = Stopwatch()
     design = loaded(scenario, seed)
     plan = plan or planner.build(design, replicate=replicate)
-    make_ready()
+    make_ready(plan.fidelity)
     try:
         log = engine.run(plan, progress)
-        return Result(plan, log, about=About.of(design), performance=watch.read(log))
+        return Result(
+            plan,
+            log,
+            about=About.of(design),
+            performance=watch.read(log),
+            cost=cost.of_run(design, plan, log.total["delivered_bytes"]),
+        )
     except Exception as error:
         error.add_note(
             f"scenario {design.name}, hash {design.content_hash()}, seed {plan.seed}, "
@@ -111,7 +119,7 @@ def loaded(
 
 
 @functools.cache
-def make_ready() -> None:
+def make_ready(fidelity: Fidelity = "packet") -> None:
     """Compile the kernels, or load them from the disk cache, so that no run's figures hold it.
 
     Compiling takes its time, so it is said on standard error. A stamp in the cache folder, whose
@@ -122,10 +130,11 @@ def make_ready() -> None:
 
     if is_plain_python():
         return
-    stamp = cache_folder() / "run.compiled"
+    is_flow = fidelity == "flow"
+    stamp = cache_folder() / ("flow.compiled" if is_flow else "run.compiled")
     if not stamp.exists():
         sys.stderr.write("compiling kernels: once on this machine, about half a minute ...\n")
         sys.stderr.flush()
-    engine.compile_kernels()
+    (engine.compile_flow_kernels if is_flow else engine.compile_kernels)()
     with contextlib.suppress(OSError):  # nobody can write there: it is said again next time
         stamp.touch()

@@ -127,8 +127,11 @@ def write(
     resolved: str,
     figures: Mapping[str, Axes],
     command: str | None,
+    texts: Mapping[str, str] | None = None,
 ) -> Path:
     """Write all files beside `folder`, then put them in its place.
+
+    `texts` are further files by name.
 
     Whoever is killed in between leaves a hidden folder `.NAME.partial-PID` without a manifest.
 
@@ -145,6 +148,8 @@ def write(
         for name, (frame, columns) in tables.items():
             write_table(partial / f"{name}.parquet", frame, columns)
         write_figures(partial / FIGURES, figures)
+        for name, text in (texts or {}).items():
+            (partial / name).write_text(text, encoding="utf-8")
         (partial / RESOLVED).write_text(resolved, encoding="utf-8")
         (partial / SUMMARY).write_text(to_json(summary), encoding="utf-8")
         (partial / MANIFEST).write_text(
@@ -209,14 +214,15 @@ def _arrow_type(column: pd.Series[Any]) -> Any:
 def write_figures(folder: Path, figures: Mapping[str, Axes]) -> None:
     """Write each figure as SVG, the same bytes for the same figure, and as PNG.
 
-    Where a second processor is free, a forked copy of this process writes every other one. If the
+    Where a second processor is free, a forked copy of this process writes half of them. If the
     copy fails, its share is written here, so that what is wrong comes out here.
     """
     names = list(figures)
     if len(names) < 2 or sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
         _write_share(folder, figures)
         return
-    mine, others = ({name: figures[name] for name in names[first::2]} for first in (0, 1))
+    half = len(names) // 2
+    mine, others = ({n: figures[n] for n in share} for share in (names[:half], names[half:]))
     with warnings.catch_warnings():
         # Python 3.12 warns of locks that other threads hold; drawing needs none of them.
         warnings.simplefilter("ignore", DeprecationWarning)

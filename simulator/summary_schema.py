@@ -23,6 +23,8 @@ OPTIONAL_INTEGERS: Final = {
     "retransmitted_segments",
     "fast_recovery_count",
     "rto_count",
+    "transfers_started",
+    "transfers_completed",
 }
 ALWAYS_KNOWN: Final = {"time_s", "outage_s_max", "started_s", "outage_s", "degraded_s"}
 
@@ -43,7 +45,10 @@ def summary_schema() -> dict[str, Any]:
                 "scenario_hash": _text("SHA-256 of all its values, defaults included."),
                 "seed": _whole("Seed of every random number."),
                 "replicate": _whole("Which replication these figures are of, from 0."),
-                "fidelity": {"enum": ["packet"], "description": "How traffic was simulated."},
+                "fidelity": {
+                    "enum": ["packet", "flow"],
+                    "description": "How traffic was simulated.",
+                },
                 "horizon_s": _number("Simulated time."),
                 "warm_up_s": _number("Time at the start that rates and latencies leave out."),
                 "time_bin_s": _number("Width of a time bin, the resolution of outages."),
@@ -52,6 +57,7 @@ def summary_schema() -> dict[str, Any]:
                 "events": _array(_events(), "What happened in the control plane, in order."),
                 "failovers": _array(_failovers(), "What each fault did to each stream."),
                 "targets": _array(_target(), "The scenario's targets and whether they were met."),
+                "cost": _or_null(_cost()),
                 "warnings": _array({"type": "string"}, "What the reader should know."),
                 "performance": _performance(),
             },
@@ -94,6 +100,33 @@ def _target() -> dict[str, Any]:
     )
 
 
+def _cost() -> dict[str, Any]:
+    usd = _or_null(_number("Null if a price is unknown."))
+    line = _object(
+        {
+            "item": _text("What is billed."),
+            "subject": _text("For which part of the design."),
+            "quantity": _number("How much of it in a month."),
+            "unit": _text("Unit of the quantity."),
+            "rate_usd": usd,
+            "amount_usd": usd,
+            "source": _text("Where the rate comes from."),
+            "is_estimate": {"type": "boolean", "description": "Whether the rate is an estimate."},
+            "note": _text("How the quantity was counted."),
+        }
+    )
+    fields = _object(
+        {
+            "total_usd": usd,
+            "known_usd": _number("Sum of the lines whose price is known."),
+            "month_s": _number("Length of a month on the bill."),
+            "traffic_s": _number("How long in the month the traffic is that of the run."),
+            "lines": _array(line, "Quantity x unit x rate."),
+        }
+    )
+    return fields | {"description": "What the design costs in a month; null if nobody asked."}
+
+
 def _performance() -> dict[str, Any]:
     fields = _object(
         {
@@ -102,6 +135,7 @@ def _performance() -> dict[str, Any]:
             "cpu_total_s": _number("CPU time of planning, compiling and running."),
             "wall_s": _number("Time that passed meanwhile."),
             "peak_rss_bytes": _whole("Largest memory of the process so far."),
+            "flow_events": _whole("Flow level: arrivals and completions of TCP flows."),
         }
     )
     return fields | {"description": "What the run cost: the only figures that vary."}
@@ -120,11 +154,18 @@ def _replications() -> dict[str, Any]:
             "replications": _whole("How many replications know this figure."),
         }
     )
+    of_fault = _object(
+        {"fault": _text("Kind of the fault and what it struck.")} | row["properties"]
+    )
+    of_fault["properties"]["metric"] = _text(
+        "Column of `failovers`; `..._after_s` counts from the fault."
+    )
     fields = _object(
         {
             "wanted": _whole("How many were asked for."),
             "finished": _whole("How many there are."),
             "spread": _array(row, "Median and 5th to 95th percentile over the replications."),
+            "failovers": _array(of_fault, "The same of what each fault did to each direction."),
         }
     )
     return fields | {"description": "Present if more than one replication was asked for."}

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import pandas as pd
 
-from simulator.base.units import format_duration, format_money
+from simulator.base.units import format_duration, format_money, format_rate, format_ratio
+
+GOODPUT: Final = "goodput"
+MONTHLY_COST: Final = "monthly_cost"
 
 
 @dataclass(frozen=True)
@@ -15,9 +19,9 @@ class Judgement:
     """One target and what the run says about it."""
 
     target: str
-    """Name of the field in the scenario's `targets`."""
+    """Its dotted path below the scenario's `targets`, for example `goodput.office.forward`."""
     limit: float
-    """What must not be exceeded, in SI units (s, USD)."""
+    """What must not be exceeded, or reached at least for goodput; in SI units (s, bit/s, USD)."""
     value: float | None
     """The worst value of the run; None where the run cannot tell."""
     subject: str
@@ -25,30 +29,73 @@ class Judgement:
     is_met: bool | None
     """None where the run cannot tell."""
 
+    @property
+    def needs(self) -> str:
+        """The target as a person writes it, for example `latency_p95 <= 40 ms`."""
+        sign = ">=" if self._kind == GOODPUT else "<="
+        return f"{self.target} {sign} {self._shown(self.limit)}"
+
     def __str__(self) -> str:
-        show = format_money if self.target == "monthly_cost" else format_duration
         if self.value is None:
-            return f"{self.target} <= {show(self.limit)}: not known from this run"
+            return f"{self.needs}: not known from this run"
         verdict = "met" if self.is_met else "MISSED"
         where = f" ({self.subject})" if self.subject else ""
-        return f"{self.target} <= {show(self.limit)}: {verdict}, {show(self.value)}{where}"
+        return f"{self.needs}: {verdict}, {self._shown(self.value)}{where}"
+
+    @property
+    def _kind(self) -> str:
+        return self.target.partition(".")[0]
+
+    def _shown(self, value: float) -> str:
+        show = {MONTHLY_COST: format_money, GOODPUT: format_rate, "loss": format_ratio}
+        return show.get(self._kind, format_duration)(value)
 
 
 #: Target -> column of `streams` whose greatest value must not exceed it.
-COLUMN_OF = {"latency_p95": "latency_s_p95", "outage": "outage_s_max"}
+COLUMN_OF: Final = {
+    "latency_p95": "latency_s_p95",
+    "loss": "loss_ratio",
+    "outage": "outage_s_max",
+}
 
 
-def judge(limits: Mapping[str, float], streams: pd.DataFrame) -> list[Judgement]:
-    """Compare each limit with the worst stream and direction of the table `streams`."""
-    judgements = []
-    for target, limit in limits.items():
-        column = COLUMN_OF.get(target)
-        known = streams.dropna(subset=[column]) if column else streams.iloc[:0]
-        if known.empty:
-            judgements.append(Judgement(target, limit, None, "", None))
-            continue
-        worst = known.nlargest(1, str(column)).iloc[0]
-        value = float(worst[str(column)])
-        subject = f"{worst['stream']} {worst['direction']}"
-        judgements.append(Judgement(target, limit, value, subject, bool(value <= limit)))
-    return judgements
+def judge(
+    limits: Mapping[str, float], streams: pd.DataFrame, monthly_cost_usd: float | None = None
+) -> list[Judgement]:
+    """Compare each limit with the worst stream and direction of the table `streams`.
+
+    Parameters
+    ----------
+    limits
+        In SI units, by target.
+    streams
+        Table of a run, or of several: the worst row counts.
+    monthly_cost_usd
+        What a month costs; None if a price of it is unknown.
+    """
+    return [_judged(target, limit, streams, monthly_cost_usd) for target, limit in limits.items()]
+
+
+def _judged(
+    target: str, limit: float, streams: pd.DataFrame, monthly_cost_usd: float | None
+) -> Judgement:
+    if target == MONTHLY_COST:
+        is_met = None if monthly_cost_usd is None else bool(monthly_cost_usd <= limit)
+        return Judgement(target, limit, monthly_cost_usd, "", is_met)
+    kind, _, stream_and_direction = target.partition(".")
+    if kind == GOODPUT:
+        stream, _, direction = stream_and_direction.partition(".")
+        rows = streams[(streams["stream"] == stream) & (streams["direction"] == direction)]
+        if rows.empty:  # a direction without packets has no row
+            return Judgement(target, limit, 0.0, f"{stream} {direction}", bool(limit <= 0.0))
+        value = float(rows["goodput_bps"].min())
+        return Judgement(target, limit, value, f"{stream} {direction}", bool(value >= limit))
+    column = COLUMN_OF[target]
+    known = streams.dropna(subset=[column])
+    if known.empty:
+        return Judgement(target, limit, None, "", None)
+    worst = known.nlargest(1, column).iloc[0]
+    value = float(worst[column])
+    return Judgement(
+        target, limit, value, f"{worst['stream']} {worst['direction']}", bool(value <= limit)
+    )

@@ -11,10 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from simulator.catalog import Catalog
 from simulator.draft import CLIENT_HOPS, Client, Draft, PacketLimit, Wrap
 from simulator.plan import FORWARD, PLAIN, RETURN, Direction, PlanBuilder
+
+#: Switch of `kernels.tcp.TcpOptions` -> row of the catalogue's defaults.
+TCP_ROWS: Final = {
+    "cubic_c": "tcp.cubic_c",
+    "cubic_beta": "tcp.cubic_beta",
+    "newreno_beta": "tcp.reno_beta",
+    "rto_min_s": "tcp.min_rto",
+    "tick_s": "tcp.clock_granularity",
+    "delack_min_s": "tcp.delayed_ack",
+}
 
 
 @dataclass(frozen=True)
@@ -30,10 +41,28 @@ class Way:
     """What it allows in packet size; None if nothing on it limits packets."""
     usable_if: tuple[str, ...]
     """States that must not be down for the sending end to use it."""
+    shared_by: tuple[tuple[str, ...], ...] = ()
+    """Groups of gateway instances: each flow passes one of each group, by hash."""
+    prepended_if: tuple[str, ...] = ()
+    """States that lengthen its AS path while they are down."""
+    rank: tuple[Any, ...] = ()
+    """What the sending end compares, the lower is better; the order of ways follows it."""
+    prepended_rank: tuple[Any, ...] = ()
+    """The same while its AS path is lengthened."""
     points: tuple[str, ...] = ()
     """What it passes: devices, gateway instances."""
+    connections: tuple[str, ...] = ()
+    """The connections that it uses."""
     firewalls: tuple[str, ...] = ()
     """Those of them that drop packets of flows whose first packet passed elsewhere."""
+    hold_down_s: float = 0.0
+    """How long it waits after its return before flows leave another for it; infinite: for ever."""
+    hold_down_group: str = ""
+    """For a present way of the same group it does not wait; empty: for every one it does."""
+
+    def __hash__(self) -> int:
+        """Cheap, since sets of ways are asked at each change of the network."""
+        return hash((self.name, self.hops))
 
     def of_client(self, client: Client, direction: Direction) -> Way:
         """The way of one client: its own hops where its group has a gap."""
@@ -73,25 +102,39 @@ class StreamDraft:
         """The ways of each flow in order of its preference, by number of the flow."""
         self.flow_names: dict[Direction, list[str]] = {FORWARD: [], RETURN: []}
         """Its name by number; the same in both directions, empty for a part of many flows."""
+        self.flow_is_tcp: dict[Direction, list[bool]] = {FORWARD: [], RETURN: []}
+        self.flow_turns: dict[Direction, list[int | None]] = {FORWARD: [], RETURN: []}
+        """Which of equal instances a part of many flows passes; None: as its hash says."""
+        """Whether it is of a TCP connection, by number."""
+        self.group = ""
+        """Group of clients that the stream belongs to; empty for a stream without clients."""
         self.sources: dict[str, str] = {}
         """Where a value of the source comes from, for `explain`."""
         self.client = ""
         """Client of a group for which traffic adds itself; empty for a stream without clients."""
         self.ready_s = 0.0
         """When the sending end is connected."""
+        self.gone_s: float | None = None
+        """When it leaves; None: it stays."""
         self._draft = draft
         self._groups = groups
         self._routes: dict[tuple[Direction, str, bool], int] = {}
 
     def of_client(
-        self, client: str, groups: Mapping[Direction, Sequence[Sequence[Way]]], ready_s: float
+        self,
+        client: str,
+        groups: Mapping[Direction, Sequence[Sequence[Way]]],
+        ready_s: float,
+        gone_s: float | None = None,
     ) -> StreamDraft:
         """The part of this stream that is one client's; its flows count among the stream's."""
         part = StreamDraft(self.name, self.stream, groups, self._draft, self.horizon_s)
-        part.client, part.ready_s = client, ready_s
-        part.flow_ways, part.flow_names, part.sources = (
+        part.client, part.ready_s, part.gone_s = client, ready_s, gone_s
+        part.flow_ways, part.flow_names, part.flow_is_tcp, part.flow_turns, part.sources = (
             self.flow_ways,
             self.flow_names,
+            self.flow_is_tcp,
+            self.flow_turns,
             self.sources,
         )
         return part
@@ -103,6 +146,11 @@ class StreamDraft:
     def start_s(self, asked_s: float) -> float:
         """When traffic that shall start at some time can start."""
         return max(asked_s, self.ready_s)
+
+    def stop_s(self, asked_s: float | None) -> float | None:
+        """When traffic that shall stop at some time stops; None: never."""
+        ends_s = [s for s in (asked_s, self.gone_s) if s is not None]
+        return min(ends_s, default=None)
 
     @property
     def builder(self) -> PlanBuilder:
@@ -140,12 +188,14 @@ class StreamDraft:
         """The equal ways of the best group."""
         return self._groups[direction][0]
 
-    def equal_ways_count(self, direction: Direction) -> int:
-        """How many equal ways the best group has."""
-        return len(self.equal_ways(direction))
+    def equal_parts_count(self, direction: Direction) -> int:
+        """Parts that hashes make of very many flows: one for each equal way and instance on it."""
+        ways = self.equal_ways(direction)
+        shares = max((len(group) for way in ways for group in way.shared_by), default=1)
+        return len(ways) * shares
 
     def spread_routes(self, direction: Direction, part: int, *, do_not_fragment: bool) -> list[int]:
-        """As `routes`, for one of `equal_ways_count` equal parts of very many small flows.
+        """As `routes`, for one of `equal_parts_count` equal parts of very many small flows.
 
         A hash spreads such flows evenly, so each part starts on an equal way of its own.
         """
@@ -154,13 +204,21 @@ class StreamDraft:
             turn = part % len(group)
             ordered += [*group[turn:], *group[:turn]]
         flow = self.label(str(part)) if self.client else ""
-        return self._declare(direction, ordered, do_not_fragment, flow)
+        turn = part // len(self.equal_ways(direction))
+        return self._declare(direction, ordered, do_not_fragment, flow, turn)
 
     def _declare(
-        self, direction: Direction, ordered: list[Way], do_not_fragment: bool, flow: str = ""
+        self,
+        direction: Direction,
+        ordered: list[Way],
+        do_not_fragment: bool,
+        flow: str,
+        turn: int | None = None,
     ) -> list[int]:
         self.flow_ways[direction].append(tuple(ordered))
         self.flow_names[direction].append(flow)
+        self.flow_is_tcp[direction].append(do_not_fragment)
+        self.flow_turns[direction].append(turn)
         return [self._route(direction, way, do_not_fragment) for way in ordered]
 
     def _route(self, direction: Direction, way: Way, do_not_fragment: bool) -> int:
@@ -218,6 +276,33 @@ class StreamDraft:
         size_bytes = min([host_mss_bytes, *clamps]) + header_bytes
         told = [x.fit_bytes for x in limits if x.is_told and not x.cuts_df]
         return min([size_bytes, *told])
+
+    def tcp(
+        self,
+        direction: Direction,
+        congestion_control: str,
+        window_bytes: float,
+        initial_window: int,
+    ) -> dict[str, Any]:
+        """Arguments of the builder that all TCP has: sizes, window and switches of the stack."""
+        default = self.catalog.default
+        header_bytes = round(default("header.ipv4").value + default("header.tcp").value)
+        option_bytes = round(default("header.tcp_timestamps").value)
+        host_mss_bytes = round(default("tcp.mss").value)
+        segment_bytes = self.segment_bytes(direction, host_mss_bytes, header_bytes)
+        options: dict[str, Any] = {s: default(row).value for s, row in TCP_ROWS.items()}
+        options |= {
+            "congestion_control": congestion_control,
+            "initial_cwnd_segments": initial_window,
+            "segments_per_ack": int(default("tcp.ack_every").value),
+        }
+        return {
+            "segment_bytes": segment_bytes,
+            "mss_bytes": segment_bytes - header_bytes - option_bytes,
+            "ack_bytes": header_bytes + option_bytes,
+            "window_bytes": window_bytes,
+            "options": options,
+        }
 
     @property
     def rtt_s(self) -> float:

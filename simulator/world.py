@@ -9,8 +9,9 @@ Time is the integer picoseconds of SimPy's clock; seconds appear only in argumen
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 import simpy
@@ -19,7 +20,17 @@ from kernels import layout
 from simulator.base.errors import PlanError
 from simulator.base.units import BITS_PER_BYTE
 from simulator.dataplane import DataPlane
-from simulator.plan import PS_PER_S, Direction, Plan, threshold, to_ps, unit
+from simulator.flowlevel import FlowPlane
+from simulator.plan import (
+    PS_PER_S,
+    Direction,
+    Plan,
+    TcpFlowPlan,
+    TransferPlan,
+    threshold,
+    to_ps,
+    unit,
+)
 from simulator.recorder import NO_CAUSE, Detection, Reroute
 
 
@@ -28,20 +39,19 @@ class Signal:
 
     def __init__(self, env: simpy.Environment) -> None:
         self._env = env
-        self._waiting: list[simpy.Event] = []
+        self._next: simpy.Event | None = None
 
     def wait(self) -> simpy.Event:
-        """Event of the next `fire`; its value is what was fired."""
-        event = self._env.event()
-        self._waiting.append(event)
-        return event
+        """Event of the next `fire`, the same for all who wait; its value is what was fired."""
+        if self._next is None:
+            self._next = self._env.event()
+        return self._next
 
     def fire(self, value: Any = None) -> None:
         """Wake everybody who waits now."""
-        waiting, self._waiting = self._waiting, []
-        for event in waiting:
-            if not event.triggered:
-                event.succeed(value)
+        fired, self._next = self._next, None
+        if fired is not None:
+            fired.succeed(value)
 
 
 class RestartableTimer:
@@ -98,7 +108,7 @@ class World:
     def __init__(
         self,
         plan: Plan,
-        data: DataPlane,
+        data: DataPlane | FlowPlane,
         env: simpy.Environment,
         tick: Callable[[int], None] | None = None,
     ) -> None:
@@ -110,6 +120,9 @@ class World:
         self._tick = tick
         self._signals: dict[str, Signal] = {}
         self._down_causes: dict[int, list[int]] = defaultdict(list)
+        self._watched: dict[int, Signal] = {}
+        self._watched_loss: dict[int, float] = {}
+        self._flow_places: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
         self._hop_idx = {(hop.name, hop.direction): h for h, hop in enumerate(plan.hops)}
 
     # ---- clock, signals, draws -------------------------------------------------------------
@@ -182,6 +195,7 @@ class World:
             self._down_causes[h].append(cause_event_id)
             if len(self._down_causes[h]) == 1:
                 self._data.set_up(h, False)
+        self._tell_watchers(hops, cause_event_id)
 
     def link_up(self, hops: Iterable[int], cause_event_id: int = NO_CAUSE) -> None:
         """Take one reason to be down from hops; those without any come up, with empty queues.
@@ -189,12 +203,14 @@ class World:
         `cause_event_id` is the event that repairs them; it plays no part in which reason goes.
         """
         self._catch_up()
+        hops = tuple(hops)
         for h in hops:
             if not self._down_causes[h]:
                 raise PlanError(f"hop {self.plan.hops[h].name} is up already")
             self._down_causes[h].pop(0)
             if not self._down_causes[h]:
                 self._data.set_up(h, True)
+        self._tell_watchers(hops, cause_event_id)
 
     def is_up(self, hops: Iterable[int]) -> bool:
         """Whether all of these hops are up."""
@@ -203,6 +219,51 @@ class World:
     def cause_of_down(self, hops: Iterable[int]) -> int:
         """Event that first took one of these hops down and still does; NO_CAUSE if all are up."""
         return min((c for h in hops for c in self._down_causes[h]), default=NO_CAUSE)
+
+    def loss_ratio(self, hops: Iterable[int]) -> float:
+        """Chance that a packet which passes these hops now is lost, if none of them is down.
+
+        Random loss as it is set (of two states the mean), and what full queues refused in the last
+        time bin.
+        """
+        self._catch_up()
+        return 1.0 - math.prod(1.0 - self._data.loss_ratio(h) for h in hops)
+
+    def watch(self, h: int) -> Signal:
+        """Return the signal of a hop that goes down, comes up or loses another share of packets.
+
+        What full queues refuse is looked at when a time bin ends.
+        """
+        if not self._watched:
+            self.env.process(self._look_at_bins())
+        if h not in self._watched:
+            self._watched[h] = Signal(self.env)
+            self._watched_loss[h] = self._data.loss_ratio(h)
+        return self._watched[h]
+
+    def _look_at_bins(self) -> Generator[Any, Any, None]:
+        """Tell those who watch hops what changed in each time bin."""
+        while True:
+            yield self.env.timeout(self.plan.time_bin_ps)
+            self._catch_up()
+            self._tell_losses(self._watched, NO_CAUSE)
+
+    def _tell_losses(self, hops: Iterable[int], cause_event_id: int) -> None:
+        for h in hops:
+            loss_ratio = self._data.loss_ratio(h)
+            if h in self._watched and loss_ratio != self._watched_loss[h]:
+                self._watched_loss[h] = loss_ratio
+                self._watched[h].fire(cause_event_id)
+
+    def _tell_watchers(self, hops: Iterable[int], cause_event_id: int) -> None:
+        for h in hops:
+            if h in self._watched:
+                self._watched[h].fire(cause_event_id)
+
+    def served_bytes(self, h: int) -> int:
+        """Bytes that a server has accepted since the start, as it meters them."""
+        self._catch_up()
+        return self._data.served_bytes(h)
 
     def set_capacity(
         self,
@@ -237,6 +298,7 @@ class World:
             delay_ps=None if delay_s is None else to_ps(delay_s),
             loss_threshold=None if loss_ratio is None else int(threshold(loss_ratio)),
         )
+        self._tell_losses((h,), cause_event_id)
 
     def set_route(
         self,
@@ -251,26 +313,33 @@ class World:
         by their number (all without). Packets under way keep their route.
         """
         self._catch_up()
-        stream_idx = next(i for i, s in enumerate(self.plan.streams) if s.name == stream)
-        wanted = None if flows is None else set(flows)
-        number = 0
-        for s, source in enumerate(self.plan.sources):
-            where = self.plan.directions[int(source.record["direction"])]
-            if where.stream_idx == stream_idx and where.direction == direction:
-                if wanted is None or number in wanted:
-                    self._data.set_source_route(s, position)
-                number += 1
-        number = 0
-        for f, flow in enumerate(self.plan.tcp_flows):
-            if flow.stream_idx != stream_idx:
-                continue
-            if wanted is None or number in wanted:
-                data = self.plan.directions[self.plan.routes[flow.data_routes[0]].direction_idx]
-                if data.direction == direction:
-                    self._data.set_flow_route(f, data_position=position, which=("data",))
-                else:
-                    self._data.set_flow_route(f, ack_position=position, which=("ack",))
-            number += 1
+        places = self._places(stream, direction)
+        for number in range(len(places)) if flows is None else flows:
+            place, index = places[number]
+            if place == "source":
+                self._data.set_source_route(index, position)
+            elif place == "data":
+                self._data.set_flow_route(index, data_position=position, which=("data",))
+            else:
+                self._data.set_flow_route(index, ack_position=position, which=("ack",))
+
+    def _places(self, stream: str, direction: Direction) -> list[tuple[str, int]]:
+        """What sends in a direction of a stream, by the number of the flow.
+
+        Each is a source of the plan, or the data or the ACKs of a TCP flow, with its index there.
+        """
+        if not self._flow_places:
+            for s, source in enumerate(self.plan.sources):
+                where = self.plan.directions[int(source.record["direction"])]
+                key = (self.plan.streams[where.stream_idx].name, where.direction)
+                self._flow_places[key].append(("source", s))
+            flows: list[TcpFlowPlan | TransferPlan] = [*self.plan.tcp_flows, *self.plan.transfers]
+            for f, flow in enumerate(flows):
+                name = self.plan.streams[flow.stream_idx].name
+                for what, routes in (("data", flow.data_routes), ("ack", flow.ack_routes)):
+                    where = self.plan.directions[self.plan.routes[routes[0]].direction_idx]
+                    self._flow_places[(name, where.direction)].append((what, f))
+        return self._flow_places[(stream, direction)]
 
     def _catch_up(self) -> None:
         self._data.advance(self.now_ps, self._tick)

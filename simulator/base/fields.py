@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, NoReturn, Protocol, TypeAlias, TypeVar
 
 from pydantic import (
@@ -210,11 +211,17 @@ class Quantity:
         except UnitError as error:
             refuse(error.rule, error.fix)
         low, high = self.bounds()
-        if quantity < parse_quantity(low, self.dimension):
+        if quantity < _end_of_range(low, self.dimension):
             refuse(f"must lie between {low} and {high}", f"the least is '{low}'")
-        if quantity > parse_quantity(high, self.dimension):
+        if quantity > _end_of_range(high, self.dimension):
             refuse(f"must lie between {low} and {high}", f"the greatest is '{high}'")
         return quantity
+
+
+@cache
+def _end_of_range(text: str, dimension: Dimension) -> float:
+    """The least or greatest value of a field; the ranges are few, their fields many."""
+    return parse_quantity(text, dimension)
 
 
 Rate: TypeAlias = Annotated[float, Quantity(RATE, "1 kbit/s", "1000 Gbit/s")]
@@ -252,6 +259,20 @@ Name: TypeAlias = Annotated[
     str,
     BeforeValidator(_check_name),
     WithJsonSchema({"type": "string", "pattern": f"^{NAME_PATTERN}$"}),
+]
+
+
+def _check_place(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(rf"{NAME_PATTERN}\.{NAME_PATTERN}", value):
+        return value
+    return _check_name(value)
+
+
+#: A place of traffic: a name, or VNET.SUBNET.
+PlaceName: TypeAlias = Annotated[
+    str,
+    BeforeValidator(_check_place),
+    WithJsonSchema({"type": "string", "pattern": rf"^{NAME_PATTERN}(\.{NAME_PATTERN})?$"}),
 ]
 
 
@@ -333,6 +354,12 @@ Prefix: TypeAlias = Annotated[
         }
     ),
 ]
+#: The same as text, for the key of a map.
+PrefixText: TypeAlias = Annotated[
+    str,
+    BeforeValidator(lambda value: str(_parse_prefix(value))),
+    WithJsonSchema({"type": "string", "pattern": rf"^({_OCTET}\.){{3}}{_OCTET}/[0-9]{{1,2}}$"}),
+]
 Address: TypeAlias = Annotated[
     ipaddress.IPv4Address,
     BeforeValidator(_parse_address),
@@ -388,6 +415,9 @@ Sequenced = Annotated[tuple[V, ...], BeforeValidator(_from_list)]
 
 #: A map of named things, in the order of the file.
 Named = Annotated[Mapping[Name, V], AfterValidator(FrozenDict)]
+
+#: A map by prefix, which stays text.
+Prefixed = Annotated[Mapping[PrefixText, V], AfterValidator(FrozenDict)]
 
 
 def tagged(prefix: str, field: str) -> Callable[[Any], str | None]:
@@ -446,12 +476,14 @@ PacketSize: TypeAlias = Annotated[str | float, _PacketSizeField()]
 class TrafficSchema(Schema):
     """One stream: two ends, and the stretch of time in which it sends."""
 
-    from_: Name = Field(
+    from_: PlaceName = Field(
         alias="from",
-        description="site or VNet that sends (forward direction), or a group of clients: then "
-        "rates, calls and flows are those of each client",
+        description="site, VNet or VNET.SUBNET that sends (forward direction), or a group of "
+        "clients: then rates, calls and flows are those of each client",
     )
-    to: Name = Field(description="VNet or site at the other end")
+    to: PlaceName = Field(
+        description="VNet, VNET.SUBNET, private endpoint or site at the other end, or internet"
+    )
     start: Duration = defaulted("0 s", "time of the first packets")
     stop: Duration | None = Field(
         default=None, description="time when it stops sending; the horizon by default"
@@ -468,8 +500,35 @@ class FaultSchema(Schema):
     until: Duration | None = Field(default=None, description="time of repair, instead of duration")
 
     @property
-    def end_s(self) -> float:
-        """Time of repair in seconds, infinite if nobody repairs it."""
+    def is_given(self) -> bool:
+        """Whether the scenario says when it ends."""
+        return self.duration is not None or self.until is not None
+
+    @property
+    def lasting_s(self) -> float:
+        """Time of repair in seconds as the scenario gives it, infinite if it does not."""
         if self.until is not None:
             return self.until
         return math.inf if self.duration is None else self.at + self.duration
+
+    @property
+    def end_s(self) -> float:
+        """Time of repair in seconds, infinite if nobody repairs it."""
+        return self.lasting_s
+
+
+class BriefFaultSchema(FaultSchema):
+    """A fault that ends by itself: where no end is given, a published time is drawn."""
+
+    duration: PositiveDuration | None = Field(
+        default=None, description="how long it lasts; drawn from a published time by default"
+    )
+
+    @property
+    def end_s(self) -> float:
+        """Time of its end in seconds; that of its beginning while nothing is drawn."""
+        return self.lasting_s if self.is_given else self.at
+
+    def ends_s(self, drawn_s: float) -> float:
+        """Time of its end: as given, or after what was drawn."""
+        return self.lasting_s if self.is_given else self.at + drawn_s

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal, DecimalException
 
 BITS_PER_BYTE = 8
+DAY_S = 86_400.0
+MONTH_S = 730 * 3_600.0
+"""A month has 730 hours: a twelfth of 365 days."""
 
 #: A longer text is no quantity, and is refused before it is read as a number.
 TEXT_CHARACTERS_MAX = 60
@@ -259,7 +262,7 @@ def format_quantity(value: float, dimension: Dimension, digits: int = 4) -> str:
     units = {u: f for u, f in dimension.factors.items() if not u.endswith("iB")}
     fitting = {u: f for u, f in units.items() if abs(rounded) >= f}
     unit, factor = list((fitting or units).items())[-1 if fitting else 0]
-    return f"{plain_decimal(rounded / factor)} {unit}"
+    return f"{plain_decimal(Decimal(f'{rounded / factor:.{digits}g}'))} {unit}"
 
 
 def format_rate(rate_bps: float) -> str:

@@ -283,6 +283,24 @@ class Catalog:
         given = {"from_place": a.name, "to_place": b.name, "value_s": row.number("rtt_s_p50")}
         return _value(Rtt, row, "region-rtt", key, given)
 
+    def zone_rtt_s(self, region: str, from_zone: int, to_zone: int) -> Rtt:
+        """Look up the round-trip time between hosts of two availability zones of a region.
+
+        Zones without a measurement get the default `region.same_zone_rtt` or
+        `region.other_zone_rtt`.
+        """
+        name = self.region(region).name
+        places = {zone: f"{name}, zone {zone}" for zone in (from_zone, to_zone)}
+        given = {"from_place": places[from_zone], "to_place": places[to_zone]}
+        pair = sorted((from_zone, to_zone))
+        for row in self.table("zone-rtt").where(region=name):
+            if sorted((row.count("from_zone"), row.count("to_zone"))) == pair:
+                key = f"{name}, zones {pair[0]} and {pair[1]}"
+                value_s = row.number("rtt_s_p50")
+                return _value(Rtt, row, "zone-rtt", key, given | {"value_s": value_s})
+        inside = self.default(f"region.{'same' if from_zone == to_zone else 'other'}_zone_rtt")
+        return Rtt(origin=inside.origin, value_s=inside.value, **given)
+
     def rtt_from_place_s(self, latitude_deg: float, longitude_deg: float, to_region: str) -> Rtt:
         """Estimate the round-trip time between a place on earth and a region by distance."""
         place = f"{latitude_deg:g}, {longitude_deg:g}"
@@ -297,24 +315,32 @@ class Catalog:
     def rtt_from_location_s(self, location: str, to_region: str) -> Rtt:
         """Look up the median round-trip time between a peering location and a region.
 
-        Through each region of the location's own metro: the short way there by distance, then the
-        matrix; the least of them. A location without such a region is estimated by distance alone.
+        Through each region of the location's own metro: the short way there by distance, with the
+        stretch `expressroute.local_stretch`, then the matrix; the least of them. A location without
+        such a region is estimated by distance alone.
         """
         near = self.peering_location(location)
         region = self.region(to_region)
         place = (near.latitude_deg, near.longitude_deg)
-        if not near.local_regions or region.name in near.local_regions:
+        if not near.local_regions:
             return self._rtt_by_distance(location, place, region)
+        stretch_ratio = self.default("expressroute.local_stretch").value
+        if region.name in near.local_regions:
+            return self._rtt_by_distance(location, place, region, stretch_ratio)
         found = []
         for local in near.local_regions:
-            there = self._rtt_by_distance(location, place, self.region(local))
+            there = self._rtt_by_distance(location, place, self.region(local), stretch_ratio)
             beyond = self.rtt_s(local, to_region)
             value_s = there.value_s + beyond.value_s
             found.append(replace(beyond, from_place=location, value_s=value_s))
         return min(found, key=lambda rtt: rtt.value_s)
 
     def _rtt_by_distance(
-        self, place: str, at: tuple[float, float], to: Region | PeeringLocation
+        self,
+        place: str,
+        at: tuple[float, float],
+        to: Region | PeeringLocation,
+        stretch_ratio: float | None = None,
     ) -> Rtt:
         distance_m = great_circle_m(
             at,
@@ -324,7 +350,8 @@ class Catalog:
         rows = self.table("distance-latency").rows
         straight_s = 2 * distance_m / self.default("physics.fibre_speed").value
         same_region_s = self.default("region.same_region_rtt").value
-        stretch_ratio = _stretch_ratio(rows, distance_m)
+        if stretch_ratio is None:
+            stretch_ratio = _stretch_ratio(rows, distance_m)
         note = f"great circle {distance_m / 1000:.0f} km, stretch {stretch_ratio:.2f}"
         origin = _origin(rows[0], "distance-latency", place)
         return Rtt(
@@ -342,9 +369,7 @@ class Catalog:
 
     def default(self, default_id: str) -> Default:
         """Look up a default of the model by its id, for example `gateway.limits.buffer`."""
-        row = self._rows("model-defaults", default_id, "default")[0]
-        given = {"number": row["value"], "word": row["choice"]}
-        return _value(Default, row, "model-defaults", default_id, given)
+        return _default(self, default_id)
 
     def limit(self, limit_id: str) -> Limit:
         """Look up a limit by its id, for example `L001`."""
@@ -376,6 +401,13 @@ class Catalog:
 
     def _single(self, kind: type[S], table: str, name: str, what: str) -> S:
         return _value(kind, self._rows(table, name, what)[0], table, name)
+
+
+@cache
+def _default(catalog: Catalog, default_id: str) -> Default:
+    row = catalog._rows("model-defaults", default_id, "default")[0]
+    given = {"number": row["value"], "word": row["choice"]}
+    return _value(Default, row, "model-defaults", default_id, given)
 
 
 @cache
@@ -459,7 +491,11 @@ def _scaled(
     given: dict[str, object] = {"scale_units": scale_units, **sums}
     key = f"{name} with {scale_units} scale units"
     found = _value(ExpressRouteGatewaySku, own, "expressroute-gateway-skus", key, given)
-    samples = [r for r in rows if r not in scaled and r["scale_units_min"] == scale_units]
+    samples = [
+        row
+        for row in rows
+        if row["scale_units_min"] == scale_units and not row.flag("per_scale_unit")
+    ]
     for sample in samples:
         if sample["packets_per_s"] != found.packets_per_s:
             note = f"a sample of the provider says {sample['packets_per_s']:.0f} packets/s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from simulator.base.errors import CatalogError
 from simulator.base.units import DURATION, PACKET_RATE, RATE, RATIO, SIZE, exact_text
@@ -116,6 +117,8 @@ class P2sProtocol(Sourced):
     tcp_inside_tcp: bool
     max_clients_column: str
     """Field of `VpnGatewaySku` that limits its clients."""
+    max_prefixes_learned: int | None
+    """Prefixes that a client learns, None if nobody published how many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,17 +293,17 @@ class Default(Sourced):
             raise CatalogError(f"default {self.id} = {given}: is no number; use its word")
         return self.number
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The default as a scenario writes it, for example `20 ms`, `2` or `instance`."""
         return self._text(self.number) or self.word
 
-    @property
+    @cached_property
     def low(self) -> str | None:
         """The least value as a scenario writes it, None if there is none."""
         return self._text(self.min)
 
-    @property
+    @cached_property
     def high(self) -> str | None:
         """The greatest value as a scenario writes it, None if there is none."""
         return self._text(self.max)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +14,10 @@ from simulator.base.errors import ExitCode
 from simulator.commands.options import (
     RUNS,
     AsJson,
+    AtFidelity,
     File,
     Quiet,
+    Replicated,
     Seed,
     Set,
     Verbose,
@@ -24,9 +27,14 @@ from simulator.commands.options import (
     write,
 )
 
+if TYPE_CHECKING:
+    from simulator.plan import Plan
+
 EPILOG = examples(
     "crossprem run scenarios/site-to-site.yaml",
     "crossprem run branch.yaml --replications 20 --out runs/branch",
+    "crossprem run branch.yaml --dry-run     # events, CPU time and memory at either level",
+    "crossprem run branch.yaml --fidelity flow --set run.horizon='8 h'",
     "crossprem run branch.yaml --json | jq '.streams[].latency_s_p95'",
     "cat branch.yaml | crossprem run -",
 )
@@ -40,9 +48,11 @@ def command(
     ] = None,
     seed: Seed = None,
     set_: Set = None,
-    replications: Annotated[
-        int | None, typer.Option(min=1, help="Runs with different random numbers.")
-    ] = None,
+    replications: Replicated = None,
+    fidelity: AtFidelity = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would take at either level; run nothing.")
+    ] = False,
     figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures.")] = True,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -52,12 +62,19 @@ def command(
 
     A missed target is said in the summary; the run itself has done its work and exits 0.
     """
-    from simulator import readout, run_folder
+    from simulator import planner, readout, run_folder
     from simulator.console import Progress, note
+    from simulator.planner.estimate import suggestion
     from simulator.planner.explain import explain as explained
     from simulator.run import run_replications
 
-    design = loaded(file, set_, seed)
+    design = loaded(file, set_, seed, fidelity)
+    plan = planner.build(design)
+    if dry_run:
+        _say_cost(plan, as_json=as_json)
+        return ExitCode.OK
+    if plan.fidelity == "packet" and not quiet and (said := suggestion(plan)):
+        note(said)
     if out is not None:
         run_folder.check_place(out)
     count = design.run.replications if replications is None else replications
@@ -77,3 +94,16 @@ def command(
         note(f"interrupted: {done.finished} of {done.wanted} replications are in {folder}")
         return ExitCode.INTERRUPTED
     return ExitCode.OK
+
+
+def _say_cost(plan: Plan, *, as_json: bool) -> None:
+    """Print what a run would take."""
+    from simulator.forecast_readout import estimate_text
+    from simulator.planner.estimate import estimates
+
+    found = estimates(plan)
+    if as_json:
+        chosen = {"scenario": plan.scenario, "fidelity": plan.fidelity}
+        write(to_json(chosen | {"estimates": [asdict(e) for e in found]}))
+    else:
+        write(estimate_text(plan.scenario, found, plan.fidelity))

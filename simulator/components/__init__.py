@@ -12,6 +12,7 @@ from simulator.components import (
     expressroute_connection,
     expressroute_gateway,
     gateway,
+    internet,
     path,
     peering,
     peering_port,
@@ -30,6 +31,7 @@ COMPONENTS.add("ipsec", connection)
 COMPONENTS.add("vnet-to-vnet", vnet_to_vnet)
 COMPONENTS.add("peering", peering)
 COMPONENTS.add("path", path)
+COMPONENTS.add("internet", internet)
 COMPONENTS.add("clients", clients)
 COMPONENTS.add("peering-port", peering_port)
 COMPONENTS.add("circuit", circuit)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
@@ -36,10 +37,13 @@ from simulator.draft import (
     CeilingKind,
     Circuit,
     CircuitEnd,
+    CircuitLink,
     Draft,
     Stage,
 )
+from simulator.expressroute.links import add_session, bfd_spec
 from simulator.plan import FORWARD, RETURN, Direction
+from simulator.sketch import Box, Column, Edge, Row, Sketch
 
 LINKS: Final = ("primary", "secondary")
 
@@ -75,10 +79,15 @@ class CircuitAccess(fields.Schema):
 
 
 class CircuitBfd(fields.Schema):
-    """Bidirectional forwarding detection on the links."""
+    """Bidirectional forwarding detection on the links; the slower of the two ends decides."""
 
     interval: Annotated[float, Quantity(DURATION, "50 ms", "10 s", row="circuit.bfd.interval")] = (
-        catalogued("circuit.bfd.interval", "time between packets")
+        catalogued("circuit.bfd.interval", "time between packets of the customer's end")
+    )
+    platform_interval: Annotated[
+        float, Quantity(DURATION, "50 ms", "10 s", row="circuit.bfd.platform_interval")
+    ] = catalogued(
+        "circuit.bfd.platform_interval", "time between packets of the platform's edge router"
     )
     multiplier: Annotated[int, Field(ge=1, le=50)] = catalogued(
         "circuit.bfd.multiplier", "packets missed until the link is down"
@@ -94,6 +103,9 @@ class CircuitBgp(fields.Schema):
     )
     keepalive: PositiveDuration = catalogued("circuit.bgp.keepalive", "time between keepalives")
     hold: PositiveDuration = catalogued("circuit.bgp.hold", "hold time")
+    keepalive_jitter: Literal["none", "random"] = catalogued(
+        "bgp.keepalive_jitter", "whether the time between keepalives varies at random"
+    )
     honours_prepend: bool = Field(
         default=True, description="whether prepended AS paths move traffic before maintenance"
     )
@@ -129,6 +141,7 @@ class CircuitSchema(fields.Schema):
     peering_location: Annotated[str, CatalogueName("peering-locations")] | None = Field(
         default=None, description="where it ends; a direct circuit ends where its port is"
     )
+    metro: bool = Field(default=False, description="whether its links end at two sites of a metro")
     bandwidth: Rate = Field(description="bought bandwidth, of each link in each direction")
     tier: Literal["local", "standard", "premium"] = Field(
         default="standard", description="which regions it reaches"
@@ -199,6 +212,7 @@ def plan_rows(name: str, circuit: CircuitSchema, draft: Draft) -> None:
     pair = None if circuit.port is None else draft.port_pairs[circuit.port]
     location = circuit.peering_location if pair is None else pair.peering_location
     policers = {link: _policers(name, link, circuit, draft) for link in LINKS}
+    locations = _locations(circuit, str(location), draft)
     ports = {link: pair.hops[link] if pair else None for link in LINKS}
     edge_hops: dict[str, Mapping[Direction, tuple[int, ...]]] = {
         link: {
@@ -207,15 +221,66 @@ def plan_rows(name: str, circuit: CircuitSchema, draft: Draft) -> None:
         }
         for link in LINKS
     }
-    ends = _of_sites if circuit.links is None else _of_devices
+    make_ends = _of_sites if circuit.links is None else _of_devices
+    ends = tuple(make_ends(name, circuit, str(location), edge_hops, draft))
+    convergence = None
+    if circuit.links is None:
+        row = draft.catalog.default("circuit.bgp.convergence")
+        convergence = replace(row, number=circuit.bgp.convergence)
+    links = {
+        link: CircuitLink(
+            name=f"{name}.{link}",
+            circuit=name,
+            customer_end="PE" if circuit.links is None else "CE",
+            location=locations[link],
+            hops=policers[link],
+            convergence=convergence,
+        )
+        for link in LINKS
+    }
+    _add_sessions(circuit, ends, links, draft)
     draft.circuits[name] = Circuit(
         name=name,
         peering_location=str(location),
         is_direct=pair is not None,
         bandwidth_bps=circuit.bandwidth,
-        ends=tuple(ends(name, circuit, str(location), edge_hops, draft)),
+        ends=ends,
+        links=links,
+        honours_prepend=circuit.bgp.honours_prepend,
         fastpath_ips=_fastpath_ips(name, None if pair is None else pair.bandwidth_bps, draft),
     )
+
+
+def _locations(circuit: CircuitSchema, location: str, draft: Draft) -> dict[str, str]:
+    """Where each link ends: those of a metro circuit at two sites."""
+    pair = draft.catalog.peering_location(location).metro_pair
+    primary, secondary = LINKS
+    return {primary: location, secondary: pair if circuit.metro and pair else location}
+
+
+def _add_sessions(
+    circuit: CircuitSchema,
+    ends: tuple[CircuitEnd, ...],
+    links: Mapping[str, CircuitLink],
+    draft: Draft,
+) -> None:
+    """The BGP session of each link, with BFD if the circuit has it."""
+    offered = circuit.bfd
+    bfd = None
+    if offered is not None:
+        bfd = bfd_spec(
+            offered.interval, offered.multiplier, offered.platform_interval, draft.catalog
+        )
+    for link, known in links.items():
+        add_session(
+            known,
+            next(end for end in ends if end.link == link),
+            keepalive_s=circuit.bgp.keepalive,
+            hold_s=circuit.bgp.hold,
+            has_jitter=circuit.bgp.keepalive_jitter == "random",
+            bfd=bfd,
+            draft=draft,
+        )
 
 
 def _hop(hops: Mapping[Direction, int] | None, direction: Direction) -> tuple[int, ...]:
@@ -354,3 +419,18 @@ def _fastpath_ips(name: str, port_bps: float | None, draft: Draft) -> Ceiling:
     limit = draft.catalog.expressroute_parameter(row)
     label = f"FastPath on {name} past the gateway, up to {limit.value:,.0f} IP addresses"
     return Ceiling(CeilingKind.GATEWAY, label, limit.cite(), rate_bps=math.inf)
+
+
+def draw(name: str, circuit: CircuitSchema, sketch: Sketch, draft: Draft) -> None:
+    """Draw the circuit with both links, each with an edge to where it ends."""
+    known = draft.circuits[name]
+    rate = format_rate(circuit.bandwidth)
+    rows = tuple(Row(f"{name}.{link}", f"{link}: {rate}") for link in LINKS)
+    note = f"{circuit.provider_model}, {known.peering_location}"
+    sketch.add_box(Box(name, name, "circuit", Column.CIRCUIT, rows, note))
+    for end in known.ends:
+        label = ""
+        if end.edge is None and end.link == LINKS[0]:
+            label = f"access {format_rate(circuit.access[end.site].rate)}"
+        start = end.site if end.edge is None else end.edge.name
+        sketch.add_edge(Edge(start, f"{name}.{end.link}", "expressroute", label))

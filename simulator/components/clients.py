@@ -8,14 +8,17 @@ the limit of its SKU and an address in its pools. Those who are refused offer no
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from simulator.arrivals import Sessions
 from simulator.base import fields
 from simulator.base.fields import (
+    Address,
     CatalogueName,
     Delay,
     Name,
@@ -51,7 +54,10 @@ from simulator.draft import (
     Stage,
     Wrap,
 )
-from simulator.plan import FORWARD, RETURN, Direction
+from simulator.plan import FORWARD, PS_PER_S, RETURN, Direction, unit
+from simulator.reconnect import GroupSpec, Redial
+from simulator.reconnect import process as reconnect
+from simulator.sketch import Box, Column, Edge, Sketch, rates
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -81,6 +87,24 @@ class ClientAccess(fields.Schema):
     )
 
 
+class Reconnect(fields.Schema):
+    """How clients come back after they lost their sessions."""
+
+    detect: PositiveDuration | None = Field(
+        default=None,
+        description="time until a client notices and dials; drawn by its protocol by default",
+    )
+    delay: PositiveDuration = catalogued(
+        "clients.reconnect.delay", "wait after a first attempt that nobody answered"
+    )
+    backoff: Annotated[float, Field(ge=1, le=10)] = catalogued(
+        "clients.reconnect.backoff", "factor by which each further wait grows"
+    )
+    retries: Annotated[int, Field(ge=0, le=100)] = catalogued(
+        "clients.reconnect.retries", "attempts after the first, then the client gives up"
+    )
+
+
 class Clients(fields.Schema):
     """A group of point-to-site clients that are alike."""
 
@@ -90,7 +114,16 @@ class Clients(fields.Schema):
     )
     count: int = Field(ge=1, le=20_000, description="clients, named NAME-1 to NAME-N")
     location: Location = Field(description="where they are")
+    public_ip: Address | None = Field(
+        default=None, description="public address that they share behind one NAT, if they do"
+    )
     access: ClientAccess = Field(description="access line of each of them")
+    sessions: Sessions | None = Field(
+        default=None, description="when they come and go; all dial at time 0 and stay by default"
+    )
+    reconnect: Reconnect = Field(
+        default_factory=Reconnect, description="how they come back after a failover"
+    )
 
 
 Schema = Clients
@@ -117,11 +150,13 @@ def plan_rows(name: str, clients: Clients, draft: Draft) -> None:
     for number in range(1, clients.count + 1):
         client = f"{name}-{number}"
         pick = draft.builder.key(name, client, "instance") % len(instances)
-        why = admission.refuses(instances[pick].name)
+        why = draft.refused.get(name) or admission.refuses(instances[pick].name)
         if why:
             refused.append((client, why))
         else:
-            admitted.append(access.client(client, instances[pick]))
+            dials_s, leaves_s = _session(clients.sessions, name, client, draft)
+            one = access.client(client, instances[pick])
+            admitted.append(replace(one, dials_s=dials_s, leaves_s=leaves_s))
     first = admitted[0].name if admitted else f"{name}-1"
     group = ClientGroup(
         name=name,
@@ -134,6 +169,44 @@ def plan_rows(name: str, clients: Clients, draft: Draft) -> None:
     draft.clients[name] = group
     _warn(group, draft)
     draft.process(f"clients {name}", partial(process, group=group))
+    spec = GroupSpec(
+        name=name,
+        gateway=clients.gateway,
+        instances=tuple(instance.name for instance in instances),
+        homes=tuple((client.name, client.instance) for client in admitted),
+        redial=_redial(clients, group.ready_s, draft),
+        admission_s=1.0 / draft.catalog.default("p2s.admission_rate").value,
+        step_s=draft.builder.time_bin_ps / PS_PER_S,
+    )
+    draft.process(f"sessions of {name}", partial(reconnect, spec=spec))
+
+
+def _session(
+    sessions: Sessions | None, name: str, client: str, draft: Draft
+) -> tuple[float, float | None]:
+    """When a client dials and leaves, both in seconds; None: it stays."""
+    if sessions is None:
+        return 0.0, None
+    key = draft.builder.key
+    dials_s = sessions.start.drawn_s(unit(key(name, client, "dials")))
+    if sessions.length is None:
+        return dials_s, None
+    length_s = sessions.length.drawn_s(unit(key(name, client, "stays")))
+    return dials_s, dials_s + length_s
+
+
+def _redial(clients: Clients, handshake_s: float, draft: Draft) -> Redial:
+    notice = draft.catalog.default(f"p2s.reconnect.{clients.protocol}")
+    detect_s = clients.reconnect.detect
+    if detect_s is not None:
+        notice = replace(notice, number=detect_s, min=detect_s, max=detect_s, distribution="fixed")
+    return Redial(
+        notice=notice,
+        delay_s=clients.reconnect.delay,
+        backoff=clients.reconnect.backoff,
+        retries_count=clients.reconnect.retries,
+        handshake_s=handshake_s,
+    )
 
 
 def _add_links(
@@ -168,11 +241,16 @@ def _add_links(
             )
         )
         vnet = instance.vnet
-    for at, to in ((name, vnet), (vnet, name)):
+    learned = draft.place(vnet).prefixes[: _learned_max(clients.protocol, draft)]
+    for at, to, prefixes in ((name, vnet, learned), (vnet, name, draft.place(name).prefixes)):
         draft.offers += [
-            Offer(at, to, prefix, connection, RouteKind.VPN, "system")
-            for prefix in draft.place(to).prefixes
+            Offer(at, to, prefix, connection, RouteKind.VPN, "system") for prefix in prefixes
         ]
+
+
+def _learned_max(protocol: str, draft: Draft) -> int | None:
+    """How many prefixes a client learns (rule R101), None if nobody published it."""
+    return draft.catalog.p2s_protocol(protocol).max_prefixes_learned
 
 
 def _by_reason(refused: Iterable[tuple[str, str]]) -> tuple[Refusal, ...]:
@@ -303,9 +381,15 @@ def _no_radius(gateway: str, offered: P2sGateway, draft: Draft) -> str:
     instances = {instance.name for instance in draft.instances[gateway]}
     if not devices or any(link.a in devices and link.b in instances for link in draft.links):
         return ""
+    vnet = draft.instances[gateway][0].vnet
+    has_circuit = any(
+        offer.kind is RouteKind.EXPRESSROUTE and (offer.at, offer.to) == (vnet, offered.radius_at)
+        for offer in draft.offers
+    )
+    rule = ", not over ExpressRoute (rule R176)" if has_circuit else " (rule R102)"
     return (
         f"the RADIUS server at {offered.radius_at} is reached over a site-to-site tunnel alone, "
-        f"and {gateway} has none there (rule R102)"
+        f"and {gateway} has none there{rule}"
     )
 
 
@@ -443,6 +527,17 @@ class _Access:
             longitude_deg=location.longitude or 0.0,
         )
         return self._draft.internet(line, self._draft.place(self._instance.vnet))
+
+
+def draw(name: str, clients: Clients, sketch: Sketch, draft: Draft) -> None:
+    """Draw the group as one box, with an edge to each instance that takes some of it."""
+    access = clients.access
+    group = draft.clients[name]
+    note = f"{len(group.clients)} of {clients.count} clients, {rates(access.down, access.up)} each"
+    sketch.add_box(Box(name, name, "clients", Column.CUSTOMER, note=note))
+    connection = f"{clients.gateway}.p2s"
+    for instance in sorted({client.instance for client in group.clients}):
+        sketch.add_edge(Edge(name, instance, "p2s", clients.protocol, (connection,)))
 
 
 # ---------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Mapping
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -19,7 +20,7 @@ from simulator.base.fields import (
     Sequenced,
     catalogued,
 )
-from simulator.base.units import DURATION
+from simulator.base.units import DURATION, format_rate
 from simulator.catalog import Catalog, Device, EspSuite
 from simulator.draft import (
     DIRECTIONS,
@@ -37,9 +38,15 @@ from simulator.draft import (
 )
 from simulator.ipsec.idle import IdleSpec, live
 from simulator.ipsec.life import EndSpec, Retransmission, Tunnel, TunnelSpec, view
+from simulator.ipsec.nat import note, seen, translations
 from simulator.ipsec.policy import IkePolicy, IpsecPolicy
+from simulator.ipsec.rekey import Lifetimes
+from simulator.ipsec.routing import TunnelSession
 from simulator.ipsec.rows import packet_limits, tunnel_servers, wraps
-from simulator.plan import FORWARD, RETURN, Direction
+from simulator.plan import FORWARD, PS_PER_S, RETURN, Direction
+from simulator.sessions.failback import Failback
+from simulator.sketch import Edge, Sketch
+from simulator.states import first_hop_state, platform_state
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -103,10 +110,21 @@ class IpsecConnection(fields.Schema):
     routing: Literal["static", "bgp"] = Field(
         default="static", description="how the ends learn each other's prefixes"
     )
+    nat: Sequenced[Name] = Field(
+        default=(), description="NAT rules of the gateway that translate its addresses"
+    )
     initiator: Literal["both", "gateway", "device"] = Field(
         default="both", description="which end starts IKE when a tunnel is down"
     )
     ike: Literal["v1", "v2"] = Field(default="v2", description="IKE version")
+    shared_key_matches: bool = Field(
+        default=True, description="whether both ends have the same pre-shared key"
+    )
+    policy_based_selectors: bool = Field(
+        default=False,
+        description="whether the gateway offers the prefixes of both sides as traffic selectors, "
+        "for a policy-based device",
+    )
     ike_policy: IkePolicy = Field(
         default_factory=IkePolicy, description="cipher suite of the IKE SA"
     )
@@ -114,6 +132,10 @@ class IpsecConnection(fields.Schema):
         default_factory=IpsecPolicy, description="cipher suite and lifetimes of the IPsec SAs"
     )
     dpd: Dpd = Field(default_factory=Dpd, description="dead peer detection at both ends")
+    failback: Failback = Field(
+        default_factory=Failback,
+        description="when flows that left go back to a tunnel that is back",
+    )
     mtu: Mtu = Field(default_factory=Mtu, description="what happens to large packets")
     fragmentation: Literal["device", "drop"] = Field(
         default="device",
@@ -151,18 +173,50 @@ def plan_rows(name: str, connection: IpsecConnection, draft: Draft) -> None:
     for number, (device, instance) in enumerate(pairs):
         tunnel = _Tunnel(f"{name}.tunnel-{number}", name, connection, device, instance)
         tunnel.add_to(draft)
-    _offer(name, connection, devices, instances[0].vnet, draft)
+    draft.offers += _offers(name, connection, devices, instances, draft)
 
 
-def _offer(
+def _offers(
+    name: str,
+    connection: IpsecConnection,
+    devices: list[VpnDevice],
+    instances: Sequence[GatewayInstance],
+    draft: Draft,
+) -> Iterator[Offer]:
+    """Static routing offers what is configured, BGP what each side announces.
+
+    Behind NAT each end is offered the addresses that it sees. A rule acts on one instance, so each
+    instance has offers of its own (rule R171).
+    """
+    rules = [draft.nat_rules[connection.gateway][rule] for rule in connection.nat]
+    vnet = instances[0].vnet
+    for instance in instances if rules else instances[:1]:
+        ingress = translations(rules, "ingress", instance.name)
+        egress = translations(rules, "egress", instance.name)
+        note(draft, vnet, connection.site, ingress)
+        note(draft, connection.site, vnet, egress)
+        via = (instance.name,) if rules and len(instances) > 1 else ()
+        for offer in _plain_offers(name, connection, devices, vnet, draft):
+            behind = egress if offer.at == connection.site else ingress
+            for prefix, words, is_dynamic in seen(offer.prefix, behind):
+                yield replace(
+                    offer,
+                    prefix=prefix,
+                    via=(*offer.via, *via),
+                    nat=words,
+                    answers_only=is_dynamic,
+                )
+
+
+def _plain_offers(
     name: str, connection: IpsecConnection, devices: list[VpnDevice], vnet: str, draft: Draft
-) -> None:
-    """Static routing offers what is configured, BGP what each side announces."""
+) -> Iterator[Offer]:
+    """The offers of a connection without NAT."""
     site = draft.place(connection.site)
     of_vnet = draft.place(vnet).prefixes
     if connection.routing == "static":
         for at, to, prefixes in ((site.name, vnet, of_vnet), (vnet, site.name, site.prefixes)):
-            draft.offers += [Offer(at, to, p, name, RouteKind.VPN, "static") for p in prefixes]
+            yield from (Offer(at, to, p, name, RouteKind.VPN, "static") for p in prefixes)
         return
     for device in devices:
         heard = Offer(
@@ -176,7 +230,7 @@ def _offer(
             local_preference=device.local_preference.get(name),
             as_path_length=1,
         )
-        draft.offers += [replace(heard, prefix=prefix) for prefix in of_vnet]
+        yield from (replace(heard, prefix=prefix) for prefix in of_vnet)
         told = replace(
             heard,
             at=vnet,
@@ -184,7 +238,7 @@ def _offer(
             local_preference=None,
             as_path_length=1 + device.prepends_count,
         )
-        draft.offers += [replace(told, prefix=prefix) for prefix in device.announces]
+        yield from (replace(told, prefix=prefix) for prefix in device.announces)
 
 
 @dataclass(frozen=True)
@@ -212,7 +266,12 @@ class _Tunnel:
             FORWARD: [*idle[:1], *crypto, line.up, internet.up, servers[FORWARD]],
             RETURN: [*idle[1:], servers[RETURN], internet.down, line.down, *crypto],
         }
-        draft.add_link(self._link(hops, suite, path_mtu_bytes))
+        lossy: Mapping[Direction, tuple[int, ...]] = {
+            FORWARD: (line.up, internet.up),
+            RETURN: (internet.down, line.down),
+        }
+        session = self._session(rtt_s, lossy, draft)
+        draft.add_link(self._link(hops, suite, path_mtu_bytes, session))
         draft.tunnels.append(
             TunnelNote(
                 name=self.name,
@@ -225,9 +284,11 @@ class _Tunnel:
                 integrity=ipsec.integrity,
                 behind_nat=device.behind_nat,
                 path_mtu_bytes=path_mtu_bytes,
+                routing=self.connection.routing,
             )
         )
-        spec = self._life(rtt_s, tuple(dict.fromkeys(servers.values())), draft.catalog)
+        lossy_hops = (*lossy[FORWARD], *lossy[RETURN])
+        spec = self._life(rtt_s, tuple(dict.fromkeys(servers.values())), lossy_hops, draft)
         draft.process(f"tunnel {self.name}", partial(process, spec=spec))
 
     def _idle(self, rtt_s: float, draft: Draft) -> tuple[int, ...]:
@@ -256,8 +317,31 @@ class _Tunnel:
         """Round trips of an IKE set-up in full."""
         return catalog.timer("T015" if self.connection.ike == "v2" else "T018").value or 0.0
 
+    def _session(
+        self, rtt_s: float, hops: Mapping[Direction, tuple[int, ...]], draft: Draft
+    ) -> TunnelSession | None:
+        """The BGP session in the tunnel; none with static routes."""
+        if self.connection.routing == "static":
+            return None
+        device = self.device.name.removeprefix(f"{self.device.site}.")
+        session = TunnelSession(
+            tunnel=self.name,
+            connection=self.connection_name,
+            device=draft.edges[self.device.site][device],
+            instance=self.instance,
+            hops=hops,
+            rtt_s=rtt_s,
+            ends_with_tunnel=self.connection.dpd.withdraws_route,
+        )
+        session.add_to(draft)
+        return session
+
     def _link(
-        self, hops: Mapping[Direction, list[int]], suite: EspSuite, path_mtu_bytes: int
+        self,
+        hops: Mapping[Direction, list[int]],
+        suite: EspSuite,
+        path_mtu_bytes: int,
+        session: TunnelSession | None,
     ) -> Link:
         mtu = self.connection.mtu
         wrap = wraps(
@@ -273,12 +357,13 @@ class _Tunnel:
             mss_clamp_bytes=None if mtu.mss_clamp is None else round(mtu.mss_clamp),
             is_told=mtu.icmp_too_big == "delivered",
         )
-        # An end withdraws its routes when its own DPD times out; the platform's side also when
-        # the instance fails.
+        # An end withdraws its routes when its own DPD times out or its BGP session ends; the
+        # platform's side also when the instance fails.
         believes: Mapping[Direction, tuple[str, ...]] = {FORWARD: (), RETURN: ()}
         if self.connection.dpd.withdraws_route:
             device, gateway = (view(self.name, end) for end in ("device", "gateway"))
             believes = {FORWARD: (device,), RETURN: (gateway,)}
+        hears = {FORWARD: (), RETURN: ()} if session is None else session.views()
         return Link(
             name=self.name,
             a=self.device.name,
@@ -287,47 +372,64 @@ class _Tunnel:
             connection=self.connection_name,
             limits=limits,
             usable_if={
-                FORWARD: (f"{self.device.name}@site", *believes[FORWARD]),
-                RETURN: (f"{self.instance.name}@platform", *believes[RETURN]),
+                FORWARD: (first_hop_state(self.device.name), *believes[FORWARD], *hears[FORWARD]),
+                RETURN: (platform_state(self.instance.name), *believes[RETURN], *hears[RETURN]),
             },
+            hold_down_s=self.connection.failback.hold_down_s,
         )
 
-    def _life(self, rtt_s: float, hops: tuple[int, ...], catalog: Catalog) -> TunnelSpec:
-        connection, dpd = self.connection, self.connection.dpd
+    def _life(
+        self, rtt_s: float, hops: tuple[int, ...], lossy_hops: tuple[int, ...], draft: Draft
+    ) -> TunnelSpec:
+        connection, dpd, default = self.connection, self.connection.dpd, draft.catalog.default
+        retries_count = int(default("connection.dpd.gateway_retries").value)
         gateway = EndSpec(
             name="gateway",
-            dpd_timeout_s=dpd.gateway,
-            keepalive_s=dpd.device.interval,
+            dpd_interval_s=dpd.gateway / retries_count,
+            dpd_retries_count=retries_count,
             may_initiate=connection.initiator != "device" and not self.device.behind_nat,
             host=self.instance.name,
         )
         device = EndSpec(
             name="device",
-            dpd_timeout_s=dpd.device.interval * dpd.device.retries,
-            keepalive_s=dpd.device.interval,
+            dpd_interval_s=dpd.device.interval,
+            dpd_retries_count=dpd.device.retries,
             may_initiate=connection.initiator != "gateway",
             timer="connection.dpd.device",
             host=self.device.name,
         )
+        round_trips = self._round_trips(draft.catalog)
         return TunnelSpec(
             name=self.name,
+            connection=self.connection_name,
             ends=(gateway, device),
-            depends_on=(
-                self.device.line.name,
-                self.instance.name,
-                self.connection_name,
-                self.device.name,
-                f"{self.connection_name} ike",
-            ),
-            blocked_by=self.connection_name,
+            depends_on=(self.device.line.name, self.instance.name, self.device.name),
             hops=hops,
-            messages_s=self._round_trips(catalog) * rtt_s,
-            processing=catalog.default("gateway.ike_processing"),
+            messages_s=round_trips * rtt_s,
+            exchanges_count=math.ceil(round_trips),
+            processing=default("gateway.ike_processing"),
             retransmission=Retransmission(
-                first_s=catalog.default("ike.retransmit_timeout").value,
-                factor=catalog.default("ike.retransmit_base").value,
-                tries=int(catalog.default("ike.retransmit_tries").value),
+                first_s=default("ike.retransmit_timeout").value,
+                factor=default("ike.retransmit_base").value,
+                tries=int(default("ike.retransmit_tries").value),
             ),
+            lifetimes=self._lifetimes(draft),
+            lossy_hops=lossy_hops,
+        )
+
+    def _lifetimes(self, draft: Draft) -> Lifetimes:
+        ipsec, instance = self.connection.ipsec, self.instance
+        performance = draft.catalog.tunnel_performance(
+            instance.sku, instance.generation, ipsec.encryption, ipsec.integrity
+        )
+        is_v1 = self.connection.ike == "v1"
+        return Lifetimes(
+            ike_s=self.connection.ike_policy.lifetime,
+            ipsec_s=ipsec.lifetime,
+            ipsec_bytes=ipsec.lifetime_volume,
+            rate_bps=performance.throughput_bps,
+            look_s=draft.builder.time_bin_ps / PS_PER_S,
+            drop=draft.catalog.default("ike.rekey_drop") if is_v1 else None,
         )
 
 
@@ -382,6 +484,17 @@ def _device_cost(model: Device, cipher_class: str) -> dict[str, float]:
         "packets_per_s": model.packets_per_s,
     }
     return {limit: value for limit, value in published.items() if value}
+
+
+def draw(name: str, connection: IpsecConnection, sketch: Sketch, draft: Draft) -> None:
+    """Draw each tunnel with what it carries."""
+    instance = draft.instances[connection.gateway][0]
+    found = draft.catalog.tunnel_performance(
+        instance.sku, instance.generation, connection.ipsec.encryption, connection.ipsec.integrity
+    )
+    label = f"{name}: {format_rate(found.throughput_bps)} a tunnel"
+    for link in draft.links_of(name):
+        sketch.add_edge(Edge(link.a, link.b, "ipsec", label, (name,)))
 
 
 # ---------------------------------------------------------------------------------------------

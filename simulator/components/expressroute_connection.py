@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from simulator.base import fields
-from simulator.base.fields import Name
+from simulator.base.fields import Name, catalogued
 from simulator.base.quantiles import exponential_table
 from simulator.draft import (
     DIRECTIONS,
@@ -28,6 +28,7 @@ from simulator.draft import (
     CeilingKind,
     Circuit,
     CircuitEnd,
+    CircuitLink,
     Draft,
     ExpressRouteGateway,
     Link,
@@ -40,7 +41,12 @@ from simulator.draft import (
     RouteKind,
     Stage,
 )
+from simulator.expressroute.links import MSEE, drain, prepended
 from simulator.plan import FORWARD, RETURN, Direction
+from simulator.sessions import bgp, routes
+from simulator.sessions.failback import Failback
+from simulator.sessions.routes import RouteSpec
+from simulator.sketch import Edge, Sketch
 
 
 class ExpressRouteConnection(fields.Schema):
@@ -55,6 +61,18 @@ class ExpressRouteConnection(fields.Schema):
     )
     fastpath: bool = Field(
         default=False, description="whether packets from on-premises pass the gateway by"
+    )
+    convergence: Literal["estimate", "documented-worst"] = catalogued(
+        "expressroute.convergence_reading",
+        "time until the VNet's packets follow a session: drawn by an estimate, or the documented "
+        "worst case",
+    )
+    failback: Failback | None = Field(
+        default=None,
+        description="when packets that left the circuit for something else go back to it",
+        json_schema_extra={
+            "x-derived": "immediate; from a VNet never where static VPN routes stand by (T062)"
+        },
     )
 
 
@@ -79,8 +97,12 @@ def plan_rows(name: str, connection: ExpressRouteConnection, draft: Draft) -> No
     draft.add_point(Point(edge_router, {FORWARD: (), RETURN: ()}))
     draft.add_link(_into_vnet(edge_router, connection, circuit, draft))
     vnet = draft.expressroute_gateways[connection.gateway].vnet
+    failback = connection.failback
+    _follow_sessions(name, connection, circuit, draft)
     for end in circuit.ends:
         place = f"{name}.{end.link}" if end.edge else f"{name}.{end.site}.{end.link}"
+        link = circuit.links[end.link]
+        at_edge = (f"{end.edge.name}@site",) if end.edge else ()
         draft.add_link(
             Link(
                 name=place,
@@ -88,9 +110,56 @@ def plan_rows(name: str, connection: ExpressRouteConnection, draft: Draft) -> No
                 b=edge_router,
                 passes={d: tuple(map(Pass, end.hops[d])) for d in DIRECTIONS},
                 connection=name,
+                hold_down_s=0.0 if failback is None else failback.hold_down_s,
+                hold_down_group=name,
+                yields_to_static=failback is None,
+                usable_if={
+                    FORWARD: (_route(name, link, link.customer_end), *at_edge),
+                    RETURN: (_route(name, link, MSEE),),
+                },
+                prepended_if={
+                    FORWARD: (prepended(_route(name, link, link.customer_end)),),
+                    RETURN: (prepended(_route(name, link, MSEE)),),
+                },
             )
         )
         draft.offers += _offers(name, connection, end, circuit, vnet, draft)
+
+
+def _route(connection: str, link: CircuitLink, end: str) -> str:
+    """Name of the state of the route that an end has over a link."""
+    return f"{connection} over {link.name}@{end}"
+
+
+def _follow_sessions(
+    name: str, connection: ExpressRouteConnection, circuit: Circuit, draft: Draft
+) -> None:
+    """The routes of both ends of each link follow its session, and the AS path."""
+    default = draft.catalog.default
+    reading = "" if connection.convergence == "estimate" else "_worst"
+    platform = default(f"expressroute.convergence{reading}")
+    for link in circuit.links.values():
+        customer = link.convergence or default("bgp.route_programming")
+        for end, change in ((link.customer_end, customer), (MSEE, platform)):
+            route = RouteSpec(
+                name=_route(name, link, end),
+                sessions=(bgp.view(link.name, end),),
+                withdraw=change,
+                install=change,
+                draws=f"{name}@{end}",
+                advertise_s=default("bgp.advertisement_interval").value,
+            )
+            draft.process(f"route {route.name}", partial(routes.process, spec=route))
+            if end == MSEE or circuit.honours_prepend:
+                path = RouteSpec(
+                    name=prepended(route.name),
+                    sessions=(drain(link),),
+                    withdraw=change,
+                    install=change,
+                    draws=f"{name}@{end}",
+                    kinds=("path-prepended", "path-restored"),
+                )
+                draft.process(f"path {route.name}", partial(routes.process, spec=path))
 
 
 def _into_vnet(
@@ -110,12 +179,14 @@ def _into_vnet(
         through,
         limits=limits,
         private=partial(_private, gateway, past, limits),
+        shared_by={FORWARD: gateway.instances},
     )
     if not connection.fastpath:
         return link
     if circuit.is_direct:
-        return replace(link, passes=past, limits={}, private=None)
-    return replace(link, passes=past, limits={}, onward=Onward(through, limits))
+        return replace(link, passes=past, limits={}, shared_by={}, private=None)
+    onward = Onward(through, limits, link.shared_by)
+    return replace(link, passes=past, limits={}, shared_by={}, onward=onward)
 
 
 def _private(
@@ -198,3 +269,10 @@ def _preference(name: str, end: CircuitEnd, draft: Draft) -> int | None:
     edges = [end.edge] if end.edge else draft.edges[end.site].values()
     given = [edge.local_preference[name] for edge in edges if name in edge.local_preference]
     return max(given, default=None)
+
+
+def draw(name: str, connection: ExpressRouteConnection, sketch: Sketch, draft: Draft) -> None:
+    """Draw the connection between circuit and gateway."""
+    fastpath = ", FastPath" if connection.fastpath else ""
+    label = f"{name}: weight {connection.weight}{fastpath}"
+    sketch.add_edge(Edge(connection.circuit, connection.gateway, "expressroute", label, (name,)))

@@ -6,14 +6,18 @@ routers. So its published figures limit one direction alone.
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field
 
 from simulator.base import fields
 from simulator.base.fields import CatalogueName, Name, PositiveDuration, catalogued
-from simulator.catalog import ExpressRouteGatewaySku
+from simulator.base.maintenance import MaintenanceWindow
+from simulator.base.units import format_rate
+from simulator.catalog import Default, ExpressRouteGatewaySku
 from simulator.draft import (
     Ceiling,
     CeilingKind,
@@ -24,8 +28,16 @@ from simulator.draft import (
     Passes,
     Stage,
     Wrap,
+    drawn,
 )
 from simulator.plan import FORWARD, RETURN, Meter
+from simulator.recorder import NO_CAUSE, Detection
+from simulator.sessions.messages import Draws
+from simulator.states import DOWN, FAILED, UP, fault_state, platform_state, tell, works
+
+if TYPE_CHECKING:
+    from simulator.world import World
+from simulator.sketch import Box, Column, Edge, Sketch
 
 #: Published figures count IP packets; nothing is wrapped around them on private peering.
 METER: Final[Meter] = "inner-ip"
@@ -41,6 +53,15 @@ class ExpressRouteGatewaySchema(fields.Schema):
     )
     scale_units: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         default=None, description="scale units of the SKU ErGwScale, which alone has them"
+    )
+    public_ip: Literal["standard", "basic"] = Field(
+        default="standard", description="kind of its public address"
+    )
+    resized_from: Annotated[str, CatalogueName("expressroute-gateway-skus")] | None = Field(
+        default=None, description="SKU from which the running gateway is resized to this one"
+    )
+    maintenance_window: MaintenanceWindow | None = Field(
+        default=None, description="daily window of customer-controlled maintenance"
     )
     buffer: PositiveDuration = catalogued(
         "gateway.limits.buffer", "time that a full buffer holds, then tail drop"
@@ -68,10 +89,22 @@ def plan_rows(name: str, gateway: ExpressRouteGatewaySchema, draft: Draft) -> No
     latency_s = draft.catalog.default("gateway.expressroute_latency").value
     latency = draft.path(f"{name}.latency", FORWARD, delay_s=latency_s)
     passes = (Pass(server, _largest(fit_bytes)), Pass(latency))
+    count = int(draft.catalog.default("gateway.instances").value)
+    instances = tuple(f"{name}.instance-{number}" for number in range(count))
+    draft.vms[name] = instances
+    spec = InstancesSpec(
+        instances=instances,
+        server=server,
+        rate_bps=sku.bandwidth_bps,
+        packets_per_s=sku.packets_per_s,
+        switch_over=draft.catalog.default("gateway.switch_over"),
+    )
+    draft.process(f"gateway {name}", partial(process, spec=spec))
     draft.expressroute_gateways[name] = ExpressRouteGateway(
         name=name,
         vnet=gateway.vnet,
         passes=passes,
+        instances=instances,
         limit=PacketLimit(
             fit_bytes=fit_bytes,
             mss_clamp_bytes=None,
@@ -132,3 +165,71 @@ def _rates(label: str, source: str, rate_bps: float, packets_per_s: float) -> li
 def _largest(fit_bytes: int) -> Wrap:
     """Plain packets that are dropped if they are larger (rule R140)."""
     return Wrap(0, 0, 1, fit_bytes=fit_bytes, mtu_bytes=fit_bytes)
+
+
+def draw(name: str, gateway: ExpressRouteGatewaySchema, sketch: Sketch, draft: Draft) -> None:
+    """Draw the gateway with what it takes from on-premises."""
+    sku = draft.catalog.expressroute_gateway_sku(gateway.sku, gateway.scale_units)
+    note = f"ExpressRoute, {sku.name}, {format_rate(sku.bandwidth_bps)} in"
+    sketch.add_box(Box(name, name, "gateway", Column.GATEWAY, note=note))
+    sketch.add_edge(Edge(name, gateway.vnet, "inside"))
+
+
+# ---------------------------------------------------------------------------------------------
+# In the run
+# ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class InstancesSpec:
+    """The instances of a gateway for its control process."""
+
+    instances: tuple[str, ...]
+    server: int
+    """The hop of the gateway's throughput, to which each instance adds its share."""
+    rate_bps: float
+    packets_per_s: float
+    switch_over: Default
+
+
+def process(world: World, spec: InstancesSpec) -> Generator[Any, Any, None]:
+    """Answer the faults of the instances; faults tell the state `<instance> fault`.
+
+    What an instance that is gone carries is lost until the platform has noticed; then the others
+    carry it, with what they are able to. Planned maintenance drops the flows of an instance too.
+    """
+    causes = dict.fromkeys(spec.instances, NO_CAUSE)
+    draws = Draws(world, spec.instances[0], "switch-over")
+
+    def switch_over(instance: str) -> None:
+        fact = Detection(spec.switch_over.id, "gateway")
+        detail = "the platform's side uses the other instances"
+        event_id = world.event("switch-over", instance, causes[instance], detail, fact)
+        tell(world, platform_state(instance), DOWN, event_id)
+
+    timers = {i: world.timer(partial(switch_over, i)) for i in spec.instances}
+    while True:
+        waits = {i: world.signal(fault_state(i)).wait() for i in spec.instances}
+        fired = yield world.env.any_of(list(waits.values()))
+        for instance in (i for i, wait in waits.items() if wait in fired):
+            causes[instance] = int(waits[instance].value or NO_CAUSE)
+            timers[instance].stop()
+            is_back = works(world, fault_state(instance))
+            if is_back:
+                tell(world, platform_state(instance), UP, causes[instance])
+            else:
+                timers[instance].restart(drawn(spec.switch_over, draws()))
+            tell(world, instance, UP if is_back else FAILED, causes[instance])
+            _share_capacity(world, spec, causes[instance])
+
+
+def _share_capacity(world: World, spec: InstancesSpec, cause: int) -> None:
+    """What is left of the throughput; the last instance's share stays, nothing reaches it."""
+    left_count = max(1, sum(works(world, instance) for instance in spec.instances))
+    share = left_count / len(spec.instances)
+    world.set_capacity(
+        spec.server,
+        rate_bps=share * spec.rate_bps,
+        packets_per_s=share * spec.packets_per_s,
+        cause_event_id=cause,
+    )

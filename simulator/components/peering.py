@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from simulator.backbone import backbone
 from simulator.base import fields
-from simulator.base.fields import Name, Sequenced
+from simulator.base.fields import Delay, Name, Sequenced
 from simulator.draft import (
     DIRECTIONS,
     Draft,
@@ -22,6 +22,7 @@ from simulator.draft import (
     Stage,
 )
 from simulator.plan import FORWARD, RETURN
+from simulator.sketch import Edge, Sketch
 
 
 class Peering(fields.Schema):
@@ -30,6 +31,11 @@ class Peering(fields.Schema):
     type: Literal["peering"] = Field(description="kind of connection")
     vnets: Sequenced[Name] = Field(
         min_length=2, max_length=2, description="the two VNets; forward is to the second"
+    )
+    rtt: Delay | None = Field(
+        default=None,
+        description="round trip between hosts of both VNets, if it was measured; by default from "
+        "the region matrix",
     )
     allow_gateway_transit: Name | None = Field(
         default=None, description="the one of them whose gateways the other may use"
@@ -76,7 +82,9 @@ def joins(peering: Peering, parts: Any) -> tuple[str, ...]:
 def plan_rows(name: str, peering: Peering, draft: Draft) -> None:
     """Add the backbone between the VNets, and the way from the hub's gateways to a spoke."""
     first, second = peering.vnets
-    between = backbone(draft, f"{name}.backbone", first, second, ends_count=1)
+    between = backbone(
+        draft, f"{name}.backbone", first, second, ends_count=1, measured_rtt_s=peering.rtt
+    )
     passes = {d: (Pass(between.hops[d]),) for d in DIRECTIONS}
     draft.add_link(Link(name, first, second, passes, connection=name, reaches_hosts=True))
     for at, to in ((first, second), (second, first)):
@@ -86,14 +94,14 @@ def plan_rows(name: str, peering: Peering, draft: Draft) -> None:
         ]
     spoke = peering.use_remote_gateways
     if spoke is not None:
-        _add_gateways(name, second if spoke == first else first, spoke, draft)
+        _add_gateways(name, second if spoke == first else first, spoke, peering, draft)
 
 
-def _add_gateways(name: str, hub: str, spoke: str, draft: Draft) -> None:
+def _add_gateways(name: str, hub: str, spoke: str, peering: Peering, draft: Draft) -> None:
     """Let the gateways of the hub reach the spoke as they reach the hub."""
     transit = f"{name}.transit"
     draft.gateway_transits.append(GatewayTransit(transit, hub, spoke))
-    further = backbone(draft, transit, hub, spoke, ends_count=1)
+    further = backbone(draft, transit, hub, spoke, ends_count=1, measured_rtt_s=peering.rtt)
     for link in [link for link in draft.links if link.b == hub and not link.connection]:
         onward = link.onward or link
         passes: Passes = {
@@ -109,6 +117,14 @@ def _add_gateways(name: str, hub: str, spoke: str, draft: Draft) -> None:
                 passes=passes,
                 connection=transit,
                 limits=onward.limits,
+                shared_by=onward.shared_by,
                 onward=None,
             )
         )
+
+
+def draw(name: str, peering: Peering, sketch: Sketch, draft: Draft) -> None:
+    """Draw the peering; that of a spoke says that it carries the hub's gateways too."""
+    first, second = peering.vnets
+    label = f"{name}: gateway transit" if peering.use_remote_gateways else name
+    sketch.add_edge(Edge(first, second, "peering", label, (name, f"{name}.transit")))

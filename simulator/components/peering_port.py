@@ -23,6 +23,9 @@ class PeeringPort(fields.Schema):
     peering_location: Annotated[str, CatalogueName("peering-locations")] = Field(
         description="where the ports are"
     )
+    metro: bool = Field(
+        default=False, description="whether the two ports are at two sites of a metro"
+    )
     bandwidth: Rate = Field(description="rate of each of the two ports")
     buffer: PositiveDuration = catalogued(
         "expressroute.port.buffer", "time that a full buffer of a port holds, then tail drop"

@@ -13,6 +13,7 @@ from pydantic import Field
 from simulator.base import fields
 from simulator.base.fields import Address, Name
 from simulator.draft import Draft, Place, Prefix, RouteKind, Stage
+from simulator.sketch import Box, Column, Edge, Sketch
 
 
 class PrivateEndpoint(fields.Schema):
@@ -41,3 +42,10 @@ def plan_rows(name: str, endpoint: PrivateEndpoint, draft: Draft) -> None:
         for offer in draft.offers
         if offer.at == vnet.name and offer.kind in {RouteKind.EXPRESSROUTE, RouteKind.VPN}
     ]
+
+
+def draw(name: str, endpoint: PrivateEndpoint, sketch: Sketch, draft: Draft) -> None:
+    """Draw the endpoint beside its VNet."""
+    note = f"private endpoint, {endpoint.address}"
+    sketch.add_box(Box(name, name, "endpoint", Column.SPOKE, note=note))
+    sketch.add_edge(Edge(endpoint.vnet, name, "inside"))

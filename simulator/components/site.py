@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -23,6 +26,7 @@ from simulator.base.fields import (
     catalogued,
 )
 from simulator.base.location import Location
+from simulator.catalog import Default
 from simulator.draft import (
     DIRECTIONS,
     SCENARIO,
@@ -39,8 +43,18 @@ from simulator.draft import (
     Spot,
     Stage,
     VpnDevice,
+    drawn,
 )
 from simulator.plan import FORWARD, RETURN
+from simulator.recorder import Detection
+from simulator.sketch import Box, Column, Row, Sketch, rates
+from simulator.states import DOWN, DRAINED, UP, first_hop_state, state_of, tell, works
+
+if TYPE_CHECKING:
+    from simulator.world import World
+
+#: Protocol of first-hop redundancy -> timer of the catalogue after which it leaves a device.
+FIRST_HOP_TIMERS: Final = {"vrrp": "T101", "hsrp": "T102", "ospf": "T103"}
 
 
 class Lan(fields.Schema):
@@ -119,6 +133,22 @@ class Device(fields.Schema):
     bgp: DeviceBgp | None = Field(default=None, description="BGP speaker of the device")
 
 
+class LanFailover(fields.Schema):
+    """First-hop redundancy of a site: how its hosts leave a device that is gone."""
+
+    protocol: Literal["vrrp", "hsrp", "ospf"] = catalogued(
+        "site.lan_failover.protocol", "protocol between the devices and the site's hosts or routers"
+    )
+    dead: PositiveDuration | None = Field(
+        default=None,
+        description="time after which a silent device is left; that of the protocol by default",
+        json_schema_extra={"x-derived": "dead or hold time of the protocol"},
+    )
+    preempt: bool = catalogued(
+        "site.lan_failover.preempt", "whether a device that is back takes its flows back at once"
+    )
+
+
 class Site(fields.Schema):
     """A place on the customer's side."""
 
@@ -136,6 +166,9 @@ class Site(fields.Schema):
     devices: Named[Device] = Field(
         default_factory=lambda: FrozenDict[Device](),
         description="VPN devices and customer edges by name",
+    )
+    lan_failover: LanFailover = Field(
+        default_factory=LanFailover, description="how hosts leave a device that is gone"
     )
 
 
@@ -174,6 +207,22 @@ def plan_rows(name: str, site: Site, draft: Draft) -> None:
             prepends_count=edge.prepends_count,
             local_preference=edge.local_preference,
         )
+    if site.devices:
+        spec = _first_hops(name, site, draft)
+        draft.process(f"first hops of {name}", partial(process, spec=spec))
+
+
+def _first_hops(name: str, site: Site, draft: Draft) -> FirstHops:
+    default, protocol = draft.catalog.default, site.lan_failover.protocol
+    dead = default(f"site.lan_failover.{protocol}.dead")
+    return FirstHops(
+        devices=tuple(f"{name}.{device}" for device in site.devices),
+        dead_s=site.lan_failover.dead or dead.value,
+        timer=FIRST_HOP_TIMERS[protocol],
+        notice_s=default(f"site.lan_failover.{protocol}.notice").value,
+        settling=default(f"site.lan_failover.{protocol}.settling"),
+        preempts=site.lan_failover.preempt,
+    )
 
 
 def _edge(name: str, point: str, device: Device, site: Site) -> CustomerEdge:
@@ -183,6 +232,9 @@ def _edge(name: str, point: str, device: Device, site: Site) -> CustomerEdge:
         announces=(device.bgp and device.bgp.advertise) or site.address_space,
         prepends_count=0 if device.bgp is None else device.bgp.prepend,
         local_preference={} if device.bgp is None else device.bgp.local_preference,
+        connect_retry_s=None if device.bgp is None else device.bgp.connect_retry,
+        keepalive_s=0.0 if device.bgp is None else device.bgp.keepalive,
+        hold_s=0.0 if device.bgp is None else device.bgp.hold,
     )
 
 
@@ -234,3 +286,93 @@ def _line(site: str, location: Location, provider: str, line: Internet, draft: D
     )
     draft.lines[name] = access
     return access
+
+
+def draw(name: str, site: Site, sketch: Sketch, draft: Draft) -> None:
+    """Draw the site with its devices and their access lines."""
+    rows = []
+    for device_name, device in site.devices.items():
+        text = device_name
+        provider = device.internet or next(iter(site.internet), None)
+        if device.public_ip is not None and provider is not None:
+            line = site.internet[provider]
+            text = f"{device_name}: {provider} {rates(line.down, line.up)}"
+        rows.append(Row(f"{name}.{device_name}", text))
+    note = ", ".join(str(prefix) for prefix in site.address_space[:2])
+    sketch.add_box(Box(name, name, "site", Column.CUSTOMER, tuple(rows), note))
+
+
+# ---------------------------------------------------------------------------------------------
+# In the run
+# ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FirstHops:
+    """The devices of a site as first hops of its hosts."""
+
+    devices: tuple[str, ...]
+    dead_s: float
+    """Silence after which a device is left."""
+    timer: str
+    """Row of the catalogue that this time comes from."""
+    notice_s: float
+    """Time until a device that says it leaves is left."""
+    settling: Default
+    """What the site's routers compute after either."""
+    preempts: bool
+
+
+def process(world: World, spec: FirstHops) -> Generator[Any, Any, None]:
+    """Tell `<device>@site`: whether the site's hosts send to a device."""
+    hosts = _Hosts(world, spec)
+    while True:
+        waits = {device: world.signal(device).wait() for device in spec.devices}
+        fired = yield world.env.any_of(list(waits.values()))
+        cause = max(fired.values())
+        for device, wait in waits.items():
+            if wait in fired:
+                hosts.device_changed(device, cause)
+
+
+class _Hosts:
+    """Which devices the hosts of a site use."""
+
+    def __init__(self, world: World, spec: FirstHops) -> None:
+        self._world = world
+        self._spec = spec
+        self._timers = {d: world.timer(partial(self._leave, d)) for d in spec.devices}
+        self._causes = dict.fromkeys(spec.devices, 0)
+        self._standing_by: list[str] = []
+        """Devices that are back, and wait until another one is gone."""
+        self._switches_count = 0
+
+    def device_changed(self, device: str, cause: int) -> None:
+        """A device is gone, with or without notice, or back."""
+        world, spec = self._world, self._spec
+        state = state_of(world, device)
+        self._causes[device] = cause
+        if state == UP:
+            self._timers[device].stop()
+            others = [d for d in spec.devices if d != device and works(world, first_hop_state(d))]
+            if works(world, first_hop_state(device)) or spec.preempts or not others:
+                tell(world, first_hop_state(device), UP, cause)
+            else:
+                self._standing_by.append(device)
+            return
+        if device in self._standing_by:
+            self._standing_by.remove(device)
+        share = world.uniform(device, "first hop", counter=self._switches_count)
+        self._switches_count += 1
+        noticed_s = spec.notice_s if state == DRAINED else spec.dead_s
+        self._timers[device].restart(noticed_s + drawn(spec.settling, share))
+
+    def _leave(self, device: str) -> None:
+        is_told = state_of(self._world, device) == DRAINED
+        fact = Detection("" if is_told else self._spec.timer, "device")
+        detail = "the site sends over its other devices"
+        event_id = self._world.event("first-hop-switch", device, self._causes[device], detail, fact)
+        tell(self._world, first_hop_state(device), DOWN, event_id)
+        for other in self._standing_by:
+            tell(self._world, first_hop_state(other), UP, event_id)
+        self._standing_by.clear()

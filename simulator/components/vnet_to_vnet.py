@@ -7,6 +7,7 @@ them lies the backbone of the platform, not the internet (rule R107).
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +17,8 @@ from pydantic import Field
 
 from simulator.backbone import Backbone, backbone
 from simulator.base import fields
-from simulator.base.fields import Name, Quantity, Sequenced, catalogued
-from simulator.base.units import DURATION
+from simulator.base.fields import Delay, Name, Quantity, Sequenced, catalogued
+from simulator.base.units import DURATION, format_rate
 from simulator.catalog import EspSuite
 from simulator.draft import (
     DIRECTIONS,
@@ -32,8 +33,10 @@ from simulator.draft import (
 )
 from simulator.ipsec.life import EndSpec, Retransmission, Tunnel, TunnelSpec, view
 from simulator.ipsec.policy import IkePolicy, IpsecPolicy
+from simulator.ipsec.rekey import Lifetimes
 from simulator.ipsec.rows import packet_limits, tunnel_servers, wraps
-from simulator.plan import FORWARD, RETURN, Direction
+from simulator.plan import FORWARD, PS_PER_S, RETURN, Direction
+from simulator.sketch import Edge, Sketch
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -54,11 +57,22 @@ class VnetToVnet(fields.Schema):
         default="static",
         description="how the VNets learn each other's prefixes; only bgp passes others on",
     )
+    rtt: Delay | None = Field(
+        default=None,
+        description="round trip between hosts of both VNets without gateways, if it was measured; "
+        "by default from the region matrix",
+    )
     ike_policy: IkePolicy = Field(
         default_factory=IkePolicy, description="cipher suite of the IKE SA"
     )
     ipsec: IpsecPolicy = Field(
         default_factory=IpsecPolicy, description="cipher suite and lifetimes of the IPsec SAs"
+    )
+    ipsec_of_second: IpsecPolicy | None = Field(
+        default=None, description="suite of the second gateway's connection object, if another"
+    )
+    shared_key_matches: bool = Field(
+        default=True, description="whether both ends have the same pre-shared key"
     )
     dpd: Annotated[float, Quantity(DURATION, "1 s", "3600 s", row="connection.dpd.gateway")] = (
         catalogued("connection.dpd.gateway", "DPD timeout of both gateways, retries included")
@@ -85,7 +99,14 @@ def plan_rows(name: str, connection: VnetToVnet, draft: Draft) -> None:
     """Add a link for each tunnel, and offer the prefixes of each VNet to the other."""
     ends = [draft.instances[gateway] for gateway in connection.gateways]
     vnets = [instances[0].vnet for instances in ends]
-    between = backbone(draft, f"{name}.backbone", vnets[0], vnets[1], ends_count=2)
+    between = backbone(
+        draft,
+        f"{name}.backbone",
+        vnets[0],
+        vnets[1],
+        ends_count=2,
+        measured_rtt_s=connection.rtt,
+    )
     pairs = list(itertools.product(ends[0], ends[1]))
     wanted = pairs if connection.tunnels == "full-mesh" else pairs[:1]
     for number, (first, second) in enumerate(wanted):
@@ -187,16 +208,18 @@ class _Tunnel:
             integrity=ipsec.integrity,
             behind_nat=False,
             path_mtu_bytes=path_mtu_bytes,
+            routing=self.connection.routing,
         )
 
     def _life(self, rtt_s: float, hops: tuple[int, ...], draft: Draft) -> TunnelSpec:
         default = draft.catalog.default
         round_trips = draft.catalog.timer("T015").value or 0.0
+        retries_count = int(default("connection.dpd.gateway_retries").value)
         ends = tuple(
             EndSpec(
                 name=instance.gateway,
-                dpd_timeout_s=self.connection.dpd,
-                keepalive_s=default("connection.dpd.device.interval").value,
+                dpd_interval_s=self.connection.dpd / retries_count,
+                dpd_retries_count=retries_count,
                 may_initiate=True,
                 host=instance.name,
             )
@@ -204,18 +227,49 @@ class _Tunnel:
         )
         return TunnelSpec(
             name=self.name,
+            connection=self.connection_name,
             ends=ends,
-            depends_on=(self.first.name, self.second.name, self.connection_name),
-            blocked_by=self.connection_name,
+            depends_on=(self.first.name, self.second.name),
             hops=hops,
             messages_s=round_trips * rtt_s,
+            exchanges_count=math.ceil(round_trips),
             processing=default("gateway.ike_processing"),
             retransmission=Retransmission(
                 first_s=default("ike.retransmit_timeout").value,
                 factor=default("ike.retransmit_base").value,
                 tries=int(default("ike.retransmit_tries").value),
             ),
+            lifetimes=self._lifetimes(draft),
         )
+
+    def _lifetimes(self, draft: Draft) -> Lifetimes:
+        ipsec = self.connection.ipsec
+        rates_bps = [
+            draft.catalog.tunnel_performance(
+                i.sku, i.generation, ipsec.encryption, ipsec.integrity
+            ).throughput_bps
+            for i in (self.first, self.second)
+        ]
+        return Lifetimes(
+            ike_s=self.connection.ike_policy.lifetime,
+            ipsec_s=ipsec.lifetime,
+            ipsec_bytes=ipsec.lifetime_volume,
+            rate_bps=max(rates_bps),
+            look_s=draft.builder.time_bin_ps / PS_PER_S,
+        )
+
+
+def draw(name: str, connection: VnetToVnet, sketch: Sketch, draft: Draft) -> None:
+    """Draw each tunnel with what the smaller of the two gateways lets it carry."""
+    suite = (connection.ipsec.encryption, connection.ipsec.integrity)
+    rate_bps = min(
+        draft.catalog.tunnel_performance(i.sku, i.generation, *suite).throughput_bps
+        for gateway in connection.gateways
+        for i in draft.instances[gateway]
+    )
+    label = f"{name}: {format_rate(rate_bps)} a tunnel"
+    for link in draft.links_of(name):
+        sketch.add_edge(Edge(link.a, link.b, "ipsec", label, (name,)))
 
 
 # ---------------------------------------------------------------------------------------------

@@ -1,23 +1,17 @@
-"""Device failure: an on-premises VPN device dies with its SAs, and boots again."""
+"""Device failure: an on-premises device dies with its SAs, and boots again."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
-from simulator.recorder import Detection
-from simulator.states import DOWN, FAILED, UP, state_of, strike, tell
-
-if TYPE_CHECKING:
-    from simulator.world import World
-
-FIRST_HOP_TIMER = "T101"
+from simulator.states import FAILED, strike
 
 
 class DeviceFailure(fields.FaultSchema):
@@ -29,11 +23,12 @@ class DeviceFailure(fields.FaultSchema):
 
 
 Schema = DeviceFailure
+TARGET = ("site", "device")
 
 
 def plan_rows(name: str, failure: DeviceFailure, draft: Draft) -> None:
-    """Add the fault: the device's tunnels lose its SAs, and the site stops sending to it."""
-    device = draft.devices[failure.site][failure.device].name
+    """Add the fault: the device's SAs are lost, and the site's first-hop redundancy notices."""
+    device = draft.edges[failure.site][failure.device].name
     process = partial(
         strike,
         kind=failure.kind,
@@ -44,26 +39,9 @@ def plan_rows(name: str, failure: DeviceFailure, draft: Draft) -> None:
         end_s=failure.end_s,
     )
     draft.process(f"fault {name}", process)
-    noticed_s = draft.catalog.timer(FIRST_HOP_TIMER).value or 0.0
-    if not draft.number(f"first hop of {device}"):
-        draft.process(f"first hop of {device}", partial(watch, device=device, noticed_s=noticed_s))
 
 
-def watch(world: World, device: str, noticed_s: float) -> Generator[Any, Any, None]:
-    """The site's first-hop redundancy: it leaves a dead device, and takes it back at once."""
-    cause = 0
-
-    def leave() -> None:
-        fact = Detection(FIRST_HOP_TIMER, "device")
-        detail = "the site sends over its other devices"
-        event_id = world.event("first-hop-switch", device, cause, detail, fact)
-        tell(world, f"{device}@site", DOWN, event_id)
-
-    timer = world.timer(leave)
-    while True:
-        cause = yield world.signal(device).wait()
-        if state_of(world, device) == UP:
-            timer.stop()
-            tell(world, f"{device}@site", UP, cause)
-        else:
-            timer.restart(noticed_s)
+def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:
+    """Every device of every site."""
+    for name, site in scenario.sites.items():
+        yield from ({"site": name, "device": device} for device in site.devices)

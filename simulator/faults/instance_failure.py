@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
-from simulator.states import FAILED, MOVING, strike
+from simulator.states import DRAINED, FAILED, MOVING, fault_state, strike
 
 
 class InstanceFailure(fields.FaultSchema):
-    """One instance of a gateway stops; what takes over, and when, is the gateway's business."""
+    """One instance of a gateway stops; what takes over, and when, is the gateway's business.
+
+    Planned maintenance without a duration takes the published time.
+    """
 
     kind: Literal["gateway-instance-failure"] = Field(description="kind of fault")
     gateway: Name = Field(description="gateway that loses an instance")
@@ -22,21 +26,43 @@ class InstanceFailure(fields.FaultSchema):
     planned: bool = Field(
         default=False, description="planned maintenance: the standby is ready before the switch"
     )
+    notice: bool = Field(
+        default=True,
+        description="whether an instance of an active-active gateway that leaves for planned "
+        "maintenance closes its tunnels and BGP sessions, so that peers know at once",
+    )
 
 
 Schema = InstanceFailure
+TARGET = ("gateway", "instance")
 
 
 def plan_rows(name: str, failure: InstanceFailure, draft: Draft) -> None:
     """Add the fault: the gateway hears of it and answers."""
     vm = f"{failure.gateway}.instance-{failure.instance}"
+    end_s = failure.end_s
+    if failure.planned and not failure.is_given:
+        end_s = failure.at + draft.catalog.default("gateway.maintenance").value
     process = partial(
         strike,
         kind=failure.kind,
         subject=vm,
-        state=f"{vm} fault",
-        value=MOVING if failure.planned else FAILED,
+        state=fault_state(vm),
+        value=_value(failure),
         at_s=failure.at,
-        end_s=failure.end_s,
+        end_s=end_s,
     )
     draft.process(f"fault {name}", process)
+
+
+def _value(failure: InstanceFailure) -> str:
+    if not failure.planned:
+        return FAILED
+    return DRAINED if failure.notice else MOVING
+
+
+def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:
+    """Every instance of every VPN gateway, unplanned."""
+    for name, gateway in scenario.gateways.items():
+        if gateway.type == "vpn":
+            yield from ({"gateway": name, "instance": n} for n in range(gateway.instances))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from simulator.base import fields
 from simulator.base.fields import Delay, Name, Rate, Ratio, defaulted
+from simulator.catalog import load_catalog
 from simulator.draft import Draft
 from simulator.states import REPAIR
 
@@ -93,3 +94,11 @@ def _apply(world: World, line: Line, active: list[InternetBrownout], cause: int)
     for hop, usual_bps in line.servers:
         rate_bps = min([usual_bps, *(fault.rate for fault in active if fault.rate is not None)])
         world.set_capacity(hop, rate_bps=rate_bps, cause_event_id=cause)
+
+
+def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:
+    """Every access line, with a loss that no keepalive of BGP notices."""
+    loss = load_catalog(scenario.era).default("whatif.brownout_loss").text
+    for name, site in scenario.sites.items():
+        for provider in site.internet:
+            yield {"site": name, "internet": provider, "loss": loss}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,6 +12,7 @@ from pydantic import Field
 
 from simulator.base import fields
 from simulator.base.fields import Name, PositiveDuration, Ratio
+from simulator.catalog import load_catalog
 from simulator.draft import AccessLine, Draft
 from simulator.states import DOWN, REPAIR, fail, restore
 
@@ -67,3 +68,11 @@ def flap(world: World, line: AccessLine, fault: InternetFlapping) -> Generator[A
         if left_s > down_s:
             yield world.wait(min(fault.period, left_s) - down_s)
     world.event(REPAIR, line.name, fault_id, f"end of {fault.kind}")
+
+
+def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:
+    """Every access line, down for a part of each period."""
+    default = load_catalog(scenario.era).default
+    values = {name: default(f"whatif.flapping_{name}").text for name in ("period", "down_share")}
+    for name, site in scenario.sites.items():
+        yield from ({"site": name, "internet": provider, **values} for provider in site.internet)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -38,3 +39,9 @@ def plan_rows(name: str, outage: InternetOutage, draft: Draft) -> None:
         hops=(line.up, line.down),
     )
     draft.process(f"fault {name}", process)
+
+
+def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:
+    """Every access line of every site."""
+    for name, site in scenario.sites.items():
+        yield from ({"site": name, "internet": provider} for provider in site.internet)

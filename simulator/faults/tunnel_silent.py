@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -35,3 +36,10 @@ def plan_rows(name: str, fault: TunnelSilent, draft: Draft) -> None:
         end_s=fault.end_s,
     )
     draft.process(f"fault {name}", process)
+
+
+def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:
+    """Every VPN connection."""
+    for name, connection in scenario.connections.items():
+        if connection.type in {"ipsec", "vnet-to-vnet"}:
+            yield {"connection": name}

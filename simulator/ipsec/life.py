@@ -1,17 +1,18 @@
-"""How an IPsec tunnel lives: dead peer detection at each end, and IKE to build it again.
+"""How an IPsec tunnel lives: dead peer detection at each end, rekeying, and IKE to build it again.
 
-Each end has its own view. While packets and keepalives get through nothing happens at all. When an
-end stops hearing the other, its DPD runs from the last sign of life; when that times out, the end
-deletes its SAs and, if it may, starts IKE and repeats its first message with growing waits until
-the peer answers. An SA that only one end has passes nothing.
+Each end has its own view. While packets and keepalives get through nothing happens but rekeying
+(`rekey`). When an end stops hearing the other, its DPD (`dpd`) runs from the last sign of life;
+when that times out, the end deletes its SAs and, if it may, starts IKE and repeats its first
+message with growing waits until the peer answers. An SA that only one end has passes nothing.
 
-    sign of life  the peer's last keepalive before the silence: its age is a uniform share of the
-                  interval between keepalives, from the tunnel's random key
-    set-up        round trips of the IKE version + processing of the gateway
+    set-up    round trips of the IKE version + processing of the gateway; on a lossy way each
+              exchange is repeated until it gets through
+    notice    an end that leaves in good order (drained) closes its SAs, and the peer hears of it
+    restart   a reset of the connection or a change of its policy: a published total, in which the
+              SAs are gone, and at the end of which they are there again
 
-Not modelled: rekeying, loss of single IKE messages, traffic as a sign of life or as a reason to
-start IKE, cookies and fragmentation of IKE. Sources: RFC 3706 (DPD), RFC 7296 (IKEv2), RFC 2409
-(IKEv1), timers T009 and T015 to T018 of the catalogue.
+Not modelled: traffic as a sign of life or as a reason to start IKE, cookies and fragmentation of
+IKE. Sources: RFC 3706 (DPD), RFC 7296 (IKEv2), RFC 2409 (IKEv1), timers T001 to T018, T053.
 """
 
 from __future__ import annotations
@@ -20,14 +21,30 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from simulator.base.units import format_duration
 from simulator.catalog import Default
 from simulator.draft import drawn
+from simulator.ipsec.dpd import DeadPeerDetection, DpdSpec
+from simulator.ipsec.rekey import Lifetimes, Rekeying
 from simulator.recorder import Detection
-from simulator.states import DOWN, FAILED, TAKEN_OVER, UP, state_of, tell, works
+from simulator.states import (
+    DOWN,
+    DRAINED,
+    FAILED,
+    GONE,
+    TAKEN_OVER,
+    UP,
+    agreement_state,
+    restart_state,
+    restored_state,
+    state_of,
+    tell,
+    works,
+)
 
 if TYPE_CHECKING:
     from simulator.world import World
+
+LIFETIME_ROW = "connection.ipsec.lifetime"
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,10 @@ class Retransmission:
     factor: float
     tries: int
 
+    def wait_s(self, attempts_count: int) -> float:
+        """Wait after an attempt; after the last repetition the exchange begins anew."""
+        return float(self.first_s * self.factor ** (attempts_count % (self.tries + 1)))
+
 
 @dataclass(frozen=True)
 class EndSpec:
@@ -45,9 +66,8 @@ class EndSpec:
 
     name: str
     """`gateway` or `device`."""
-    dpd_timeout_s: float
-    keepalive_s: float
-    """Longest time between two signs of life of the peer while all is well."""
+    dpd_interval_s: float
+    dpd_retries_count: int
     may_initiate: bool
     timer: str = "connection.dpd.gateway"
     """The row of the catalogue that its DPD timeout comes from."""
@@ -60,23 +80,48 @@ class TunnelSpec:
     """A tunnel for its control process; names are those of states and signals."""
 
     name: str
+    connection: str
+    """Its own state: a fault of it stops packets at the tunnel itself."""
     ends: tuple[EndSpec, ...]
     depends_on: tuple[str, ...]
-    """What must work for a message to get from one end to the other."""
-    blocked_by: str
-    """The one of them whose fault stops packets at the tunnel itself."""
+    """What else must work for a message to get from one end to the other."""
     hops: tuple[int, ...]
     """Hops that pass nothing while an end lacks its SA."""
     messages_s: float
     """Round trips of an IKE set-up."""
+    exchanges_count: int
+    """Exchanges of an IKE set-up, each of which a lossy way can break."""
     processing: Default
     """What the gateway computes in a set-up."""
     retransmission: Retransmission
+    lifetimes: Lifetimes
+    lossy_hops: tuple[int, ...] = ()
+    """Hops that a message and its answer pass, and on which they may be lost."""
+
+    @property
+    def silenced_by(self) -> str:
+        """State of IKE and DPD of the connection: its fault stops messages, not packets."""
+        return f"{self.connection} ike"
+
+    @property
+    def restarted_by(self) -> str:
+        """State of a reset of the connection."""
+        return restart_state(self.connection)
+
+    @property
+    def agreed_by(self) -> str:
+        """State of what the ends agree on: while it is down no SA can be made."""
+        return agreement_state(self.connection)
 
 
 def view(tunnel: str, end: str) -> str:
     """Name of the state that says whether an end believes in its tunnel: its routing follows."""
     return f"{tunnel}@{end}"
+
+
+def passes_state(tunnel: str) -> str:
+    """Name of the state that says whether packets get from end to end in a tunnel."""
+    return f"{tunnel} passes"
 
 
 class Tunnel:
@@ -87,19 +132,41 @@ class Tunnel:
         self.spec = spec
         self.ends = [_End(self, end) for end in spec.ends]
         self.cause = 0
-        """The last event that changed what the tunnel depends on."""
+        """The last event that changed what the tunnel depends on, or the tunnel itself."""
+        self.trouble = 0
+        """The last event from outside that did."""
         self.setups_count = 0
         self._is_open = True
+        self._is_renewing = False
+        self._was_restarting = False
+        self._renewed = world.timer(self._end_renewal)
+        self._renewals_count = 0
+        self._rekeying = Rekeying(world, spec.lifetimes, spec.hops, self._rekey, self._renew_ike)
 
     def live(self) -> Generator[Any, Any, None]:
         """Wake up whenever something that the tunnel depends on changes."""
+        spec = self.spec
+        names = [
+            *spec.depends_on,
+            spec.connection,
+            spec.silenced_by,
+            spec.restarted_by,
+            spec.agreed_by,
+        ]
+        self._rekeying.begin()
+        self.watch()
         while True:
-            waits = [self.world.signal(name).wait() for name in self.spec.depends_on]
+            waits = [self.world.signal(name).wait() for name in names]
+            waits += [self.world.watch(hop).wait() for hop in spec.lossy_hops]
             fired = yield self.world.env.any_of(waits)
-            self.cause = max(fired.values())
+            self.trouble = max(fired.values()) or self.trouble
+            self.cause = max(fired.values()) or self.cause
             self._look()
 
     def _look(self) -> None:
+        self._restart()
+        if not works(self.world, self.spec.agreed_by):
+            self._close("the ends do not agree on new ones")
         for end in self.ends:
             end.look()
         self.watch()
@@ -108,31 +175,107 @@ class Tunnel:
         """Start or stop the detection at each end, open or close the tunnel's hops."""
         for end in self.ends:
             end.watch()
-        is_open = all(end.has_sa for end in self.ends) and works(self.world, self.spec.blocked_by)
+        has_sas = all(end.has_sa for end in self.ends)
+        if not has_sas:
+            self._rekeying.stop()
+        is_open = has_sas and not self._is_renewing and works(self.world, self.spec.connection)
         if is_open != self._is_open:
             self._is_open = is_open
             switch = self.world.link_up if is_open else self.world.link_down
             switch(self.spec.hops, self.cause)
+        passes = UP if is_open and self._is_way_open() else DOWN
+        if state_of(self.world, passes_state(self.spec.name)) != passes:
+            tell(self.world, passes_state(self.spec.name), passes, self.cause)
 
-    def passes(self) -> bool:
-        """Whether a message gets from one end to the other now."""
+    def _is_way_open(self) -> bool:
         return all(works(self.world, name) for name in self.spec.depends_on)
+
+    def passes(self, *, without: str = "") -> bool:
+        """Whether a message gets from one end to the other now; `without` a host is left out."""
+        spec = self.spec
+        names = (*spec.depends_on, spec.connection, spec.silenced_by, spec.restarted_by)
+        return all(works(self.world, name) for name in names if name != without)
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether new SAs come by themselves at the end of a restart."""
+        return not works(self.world, self.spec.restarted_by)
+
+    def agrees(self) -> bool:
+        """Whether an IKE exchange that gets through leads to SAs."""
+        return works(self.world, self.spec.agreed_by)
 
     def hears(self, end: _End) -> bool:
         """Whether an end gets answers from the other."""
         return self.passes() and all(other.has_sa for other in self.ends if other is not end)
+
+    def miss_ratio(self) -> float:
+        """Chance that a message or its answer is lost on the way."""
+        return self.world.loss_ratio(self.spec.lossy_hops)
 
     def event(self, kind: str, cause: int, detail: str, fact: Detection | None = None) -> int:
         """Log an event of this tunnel."""
         event_id: int = self.world.event(kind, self.spec.name, cause, detail, fact)
         return event_id
 
-    def establish(self, by: _End, cause: int) -> None:
+    def establish(self, detail: str, cause: int) -> None:
         """Both ends have new SAs."""
-        self.cause = self.event("ike-established", cause, f"started by the {by.spec.name}")
+        self.cause = self.event("ike-established", cause, detail)
         for end in self.ends:
             end.renew(self.cause)
+        self._rekeying.begin()
         self.watch()
+
+    def restore(self, detail: str, cause: int) -> None:
+        """Both ends have new SAs within a published time, which holds the BGP session, too."""
+        self.establish(detail, cause)
+        name = restored_state(self.spec.name)
+        tell(self.world, name, str(self.cause), self.cause)
+
+    # ---- SAs that end while both ends live ----------------------------------------------------
+
+    def _restart(self) -> None:
+        """A reset closes the SAs, and its end, part of the published time, brings new ones."""
+        has_ended = self._was_restarting and not self.is_restarting
+        if self.is_restarting and not self._was_restarting:
+            self._close("the connection is restarted")
+        elif has_ended and self.passes() and self.agrees():
+            self.restore("by the restart", self.cause)
+        self._was_restarting = self.is_restarting
+
+    def _close(self, why: str, timer: str = "") -> None:
+        """Both ends delete their SAs, and know it."""
+        for end in self.ends:
+            if end.has_sa:
+                end.close(why, timer, self.cause)
+
+    def _rekey(self, what: str) -> None:
+        """Make before break; on a way that is dead the SAs end."""
+        if self.passes() and self.agrees():
+            self.event("sa-rekeyed", 0, what)
+            return
+        self._close(f"end of the {what}; no rekey got through", LIFETIME_ROW)
+        self.watch()
+
+    def _renew_ike(self, what: str) -> None:
+        """A new IKE SA: IKEv2 makes it in place, IKEv1 drops the tunnel meanwhile."""
+        drop = self.spec.lifetimes.drop
+        if drop is None or not (self.passes() and self.agrees()):
+            self._rekey(what)
+            return
+        share = self.world.uniform(self.spec.name, "rekey", counter=self._renewals_count)
+        self._renewals_count += 1
+        self.cause = self.event("ike-rekey", 0, f"{what}; IKEv1 breaks before it makes")
+        self._is_renewing = True
+        self.watch()
+        self._renewed.restart(drawn(drop, share))
+
+    def _end_renewal(self) -> None:
+        self._is_renewing = False
+        if all(end.has_sa for end in self.ends):
+            self.establish("by the rekey", self.cause)
+        else:
+            self.watch()
 
 
 class _End:
@@ -144,58 +287,74 @@ class _End:
         self.has_sa = True
         self._world = tunnel.world
         self._view = view(tunnel.spec.name, spec.name)
-        self._dpd = self._world.timer(self._timed_out)
+        self._dpd_spec = DpdSpec(self._view, spec.dpd_interval_s, spec.dpd_retries_count)
+        self._dpd = DeadPeerDetection(
+            self._world, self._dpd_spec, tunnel.miss_ratio, self._timed_out
+        )
         self._ike = self._world.timer(self._attempt)
         self._setup = self._world.timer(self._set_up)
         self._is_watching = False
         self._is_trying = False
-        self._silences_count = 0
         self._attempts_count = 0
+        self._messages_count = 0
         self._cause = 0
         """What began the present silence, later the event that began IKE."""
 
     def look(self) -> None:
         """The host of this end, or the way to the other end, has changed."""
         host = state_of(self._world, self.spec.host)
-        if host == FAILED:
+        if host in GONE:
             self._stop_trying()
-        if self.has_sa and host == FAILED:
-            self._lose(self.tunnel.event("sa-lost", self.tunnel.cause, f"{self.spec.name} failed"))
+        if self.has_sa and host in GONE:
+            self._leave(host)
         elif not self.has_sa and host == TAKEN_OVER and self._may_rebuild_at_once():
-            self.tunnel.establish(self, self.tunnel.cause)
+            self.tunnel.restore(f"started by the {self.spec.name}", self.tunnel.cause)
         if not self.has_sa and works(self._world, self.spec.host):
             self._tell_view(DOWN, self.tunnel.cause)
             if not self._is_trying:
                 self._initiate(self.tunnel.cause)
 
+    def _leave(self, host: str) -> None:
+        """The host is gone; one that left in good order has told the peer."""
+        word = "failed" if host == FAILED else "left in good order"
+        lost = self.tunnel.event("sa-lost", self.tunnel.cause, f"{self.spec.name} {word}")
+        self._lose(lost)
+        if host == DRAINED and self.tunnel.passes(without=self.spec.host):
+            for other in self.tunnel.ends:
+                if other is not self and other.has_sa:
+                    other.close(f"the {self.spec.name} closed them", "", lost)
+
     def _may_rebuild_at_once(self) -> bool:
         """The published time of a take-over includes the SAs that the gateway rebuilds itself."""
-        return self.spec.may_initiate and self.tunnel.passes()
+        return self.spec.may_initiate and self.tunnel.passes() and self.tunnel.agrees()
 
     # ---- with SAs: detection ------------------------------------------------------------------
 
     def watch(self) -> None:
-        """Let DPD run while the peer is not heard."""
+        """Let DPD run while the peer is not heard, or not always."""
         is_silent = self.has_sa and not self.tunnel.hears(self)
-        if is_silent and not self._is_watching:
-            share = self._world.uniform(self._view, "keepalive", counter=self._silences_count)
-            self._silences_count += 1
-            self._cause = self.tunnel.cause
-            age_s = share * min(self.spec.keepalive_s, self.spec.dpd_timeout_s)
-            self._dpd.restart(self.spec.dpd_timeout_s - age_s)
-        elif self._is_watching and not is_silent:
-            self._dpd.stop()
-        self._is_watching = is_silent
+        is_lossy = self.has_sa and self._dpd_spec.is_felt(self.tunnel.miss_ratio())
+        if (is_silent or is_lossy) and not self._is_watching:
+            self._cause = self.tunnel.cause if is_silent else self.tunnel.trouble
+        self._is_watching = is_silent or is_lossy
+        self._dpd.watch(is_silent=is_silent, is_lossy=is_lossy)
 
-    def _timed_out(self) -> None:
-        timeout = format_duration(self.spec.dpd_timeout_s)
-        detail = f"{self.spec.name} heard nothing for {timeout}"
+    def _timed_out(self, why: str) -> None:
         fact = Detection(self.spec.timer, self.spec.name)
-        found = self.tunnel.event("dpd-timeout", self._cause, detail, fact)
+        found = self.tunnel.event("dpd-timeout", self._cause, f"{self.spec.name} {why}", fact)
         self._lose(found)
         self._tell_view(DOWN, found)
         self._initiate(found)
         self.tunnel.watch()
+
+    def close(self, why: str, timer: str, cause: int) -> None:
+        """Delete the SAs of this end knowingly: nothing has to be detected."""
+        fact = Detection(timer, self.spec.name)
+        lost = self.tunnel.event("sa-lost", cause, f"{self.spec.name}: {why}", fact)
+        self._lose(lost)
+        if works(self._world, self.spec.host):
+            self._tell_view(DOWN, lost)
+            self._initiate(lost)
 
     def _lose(self, cause: int) -> None:
         self.has_sa = False
@@ -206,7 +365,8 @@ class _End:
     # ---- without SAs: IKE ---------------------------------------------------------------------
 
     def _initiate(self, cause: int) -> None:
-        if not self.spec.may_initiate or not works(self._world, self.spec.host):
+        is_away = not works(self._world, self.spec.host)
+        if not self.spec.may_initiate or is_away or self.tunnel.is_restarting:
             return
         self._cause = self.tunnel.event("ike-initiated", cause, f"by the {self.spec.name}")
         self._is_trying = True
@@ -215,23 +375,39 @@ class _End:
 
     def _attempt(self) -> None:
         """Send the first message (again): an answer comes only if the way is open."""
-        if self.tunnel.passes():
-            key = self.tunnel.setups_count
-            self.tunnel.setups_count += 1
-            share = self._world.uniform(self.tunnel.spec.name, "set-up", counter=key)
-            spec = self.tunnel.spec
-            self._setup.restart(spec.messages_s + drawn(spec.processing, share))
-        else:
+        if not (self.tunnel.passes() and self.tunnel.agrees()):
             self._wait()
+            return
+        key = self.tunnel.setups_count
+        self.tunnel.setups_count += 1
+        share = self._world.uniform(self.tunnel.spec.name, "set-up", counter=key)
+        spec = self.tunnel.spec
+        took_s = spec.messages_s + drawn(spec.processing, share) + self._repetitions_s()
+        self._setup.restart(took_s)
+
+    def _repetitions_s(self) -> float:
+        """What the exchanges of a set-up wait for messages that a lossy way swallows."""
+        spec, miss_ratio = self.tunnel.spec, self.tunnel.miss_ratio()
+        waited_s = 0.0
+        for _ in range(spec.exchanges_count if 0.0 < miss_ratio < 1.0 else 0):
+            lost_count = 0
+            while self._is_lost(miss_ratio):
+                waited_s += spec.retransmission.wait_s(lost_count)
+                lost_count += 1
+        return waited_s
+
+    def _is_lost(self, miss_ratio: float) -> bool:
+        self._messages_count += 1
+        return self._world.uniform(self._view, "ike", counter=self._messages_count) < miss_ratio
 
     def _wait(self) -> None:
-        waits = self.tunnel.spec.retransmission
-        self._ike.restart(waits.first_s * waits.factor**self._attempts_count)
-        self._attempts_count = (self._attempts_count + 1) % (waits.tries + 1)
+        self._ike.restart(self.tunnel.spec.retransmission.wait_s(self._attempts_count))
+        self._attempts_count += 1
 
     def _set_up(self) -> None:
-        if self.tunnel.passes():
-            self.tunnel.establish(self, max(self._cause, self.tunnel.cause))
+        if self.tunnel.passes() and self.tunnel.agrees():
+            cause = max(self._cause, self.tunnel.cause)
+            self.tunnel.establish(f"started by the {self.spec.name}", cause)
         else:
             self._wait()
 

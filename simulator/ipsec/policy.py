@@ -54,7 +54,7 @@ class IpsecPolicy(fields.Schema):
             name = self.encryption if self.encryption.startswith("GCM") else self.integrity
             fields.refuse(
                 f"with GCM the integrity is the encryption's, not {self.encryption} beside "
-                f"{self.integrity}",
+                f"{self.integrity} (rule R055)",
                 f"write encryption: {name}, integrity: {name}",
             )
         return self

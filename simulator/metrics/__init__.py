@@ -11,13 +11,23 @@ from typing import get_args
 
 import pandas as pd
 
-from simulator.metrics import accounting, events, failovers, hops, keys, latency, rates, tcp
+from simulator.metrics import (
+    accounting,
+    events,
+    failovers,
+    hops,
+    keys,
+    latency,
+    rates,
+    tcp,
+    transfers,
+)
 from simulator.metrics.metric import Column, Metric, TableName
 from simulator.plan import Plan
 from simulator.recorder import RunLog
 
 #: In the order of the columns of a table; the keys of a row come first.
-MODULES = (keys, accounting, rates, latency, tcp, hops, events, failovers)
+MODULES = (keys, accounting, rates, latency, tcp, transfers, hops, events, failovers)
 METRICS: tuple[Metric, ...] = tuple(metric for module in MODULES for metric in module.METRICS)
 TABLES: tuple[TableName, ...] = get_args(TableName)
 

@@ -133,7 +133,7 @@ def _failover(plan: Plan, log: RunLog, fault: Fault, d: int) -> Failover | None:
         stream=stream,
         direction=info.direction,
         started_s=fault.begin.time_ps / PS_PER_S,
-        detected_s=_time_s([found] if fact.timer else []),
+        detected_s=_time_s([found] if fact.end else []),
         detected_by=fact.timer,
         detected_by_end=fact.end,
         rerouted_s=_time_s([e for e, _ in rerouted]),
@@ -178,15 +178,17 @@ def _hops(plan: Plan, d: int) -> set[int]:
 def _detection(plan: Plan, fault: Fault, d: int, moves: list[tuple[Event, Reroute]]) -> Event:
     """The event in which the sending end noticed the fault.
 
-    It is what led to the first reroute. If there was none it is the first detection on a thing
-    that the direction passes: nobody acted on it.
+    It is what led to the first reroute of which a detection is the cause. If flows did not move it
+    is the first detection on a thing that the direction passes: nobody acted on it.
     """
     by_id = {event.event_id: event for event in fault.consequences}
-    event = moves[0][0] if moves else NOTHING
-    while event.event_id and not isinstance(event.fact, Detection):
-        event = by_id.get(event.cause_event_id, NOTHING)
-    if event.event_id or moves:
-        return event
+    for event, _ in moves:
+        while event.event_id and not isinstance(event.fact, Detection):
+            event = by_id.get(event.cause_event_id, NOTHING)
+        if event.event_id:
+            return event
+    if moves:
+        return NOTHING
     passed = {plan.hops[h].name for h in _hops(plan, d)}
     return next(
         (e for e in fault.consequences if isinstance(e.fact, Detection) and e.subject in passed),
@@ -308,7 +310,12 @@ COLUMNS: Final = (
     DIRECTION,
     Column("started_s", "s", "When the fault began."),
     Column("detected_s", "s", "When the sending end noticed; none if nobody did.", "less"),
-    Column("detected_by", TEXT, "The timer that ran out, a row of the catalogue; empty if none."),
+    Column(
+        "detected_by",
+        TEXT,
+        "The timer that ran out, a row of the catalogue; empty if none did, as where the other end "
+        "said that it closes.",
+    ),
     Column("detected_by_end", TEXT, "Which end noticed: `gateway`, `device`, ...; empty if none."),
     Column("rerouted_s", "s", "When flows first took another way; none if they never did.", "less"),
     Column(

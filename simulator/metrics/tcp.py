@@ -24,8 +24,9 @@ def streams(plan: Plan, log: RunLog) -> pd.DataFrame:
     none = np.zeros(len(plan.directions), np.int64)
     has_tcp = log.tcp.get("flows", none)[kept] > 0
     columns = {c.name: pd.array(log.tcp.get(c.name, none)[kept], "Int64") for c in COLUMNS}
-    for column in columns.values():
-        column[~has_tcp] = pd.NA
+    for name, column in columns.items():
+        is_known = has_tcp if not log.tcp or name in log.tcp else np.zeros_like(has_tcp)
+        column[~is_known] = pd.NA
     return pd.DataFrame(columns)
 
 

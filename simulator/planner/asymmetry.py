@@ -27,9 +27,20 @@ class Asymmetry:
     """Share of the stream's flows."""
     pairs: tuple[tuple[str, str], ...]
     """Ways there and back."""
+    connections: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    """Connections there and back, of a pair in which they differ if there is one."""
     dropped_by: tuple[str, ...] = ()
     """Stateful devices that drop the answers of some of them."""
     dropped_count: int = 0
+
+    @property
+    def matters(self) -> bool:
+        """Whether it is more than another tunnel or link of the same connections.
+
+        Those have one delay and one pair of ends, and the equal ways of a connection share flows by
+        design: only a device that keeps state minds.
+        """
+        return bool(self.dropped_by) or self.connections[0] != self.connections[1]
 
     @property
     def warning(self) -> str:
@@ -65,14 +76,17 @@ def _of_flows(stream: StreamDraft) -> Asymmetry | None:
     there = stream.named_flows(FORWARD)
     back = stream.named_flows(RETURN)
     both = [(there[flow][0], back[flow][0]) for flow in there if flow in back]
-    pairs = Counter((a.name, b.name) for a, b in both if not _is_mirrored(a, b))
+    other = [(a, b) for a, b in both if not _is_mirrored(a, b)]
+    pairs = Counter((a.name, b.name) for a, b in other)
+    is_alike = {(a.name, b.name): _by_connections((a, b)) for a, b in other}
     if not pairs:
         return None
     refused = [devices for devices in (refusing(a, b) for a, b in both) if devices]
     return Asymmetry(
         stream=stream.name,
         share_ratio=sum(pairs.values()) / len(both),
-        pairs=tuple(pair for pair, _ in pairs.most_common()),
+        pairs=tuple(sorted(pairs, key=lambda pair: (is_alike[pair], -pairs[pair]))),
+        connections=_connections(other),
         dropped_by=tuple(dict.fromkeys(name for devices in refused for name in devices)),
         dropped_count=len(refused),
     )
@@ -84,8 +98,22 @@ def _of_shares(stream: StreamDraft) -> Asymmetry | None:
         return None
     there, back = stream.equal_ways(FORWARD), stream.equal_ways(RETURN)
     pairs = [(a, b) for a in there for b in back]
-    other = [(a.name, b.name) for a, b in pairs if not _is_mirrored(a, b)]
-    return Asymmetry(stream.name, len(other) / len(pairs), tuple(other)) if other else None
+    other = [(a, b) for a, b in pairs if not _is_mirrored(a, b)]
+    if not other:
+        return None
+    names = tuple((a.name, b.name) for a, b in sorted(other, key=_by_connections))
+    return Asymmetry(stream.name, len(other) / len(pairs), names, _connections(other))
+
+
+def _by_connections(pair: tuple[Way, Way]) -> bool:
+    """Sorts pairs of different connections before those of other links of the same."""
+    return pair[0].connections == pair[1].connections
+
+
+def _connections(pairs: list[tuple[Way, Way]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The connections of the pair in which they differ most."""
+    there, back = min(pairs, key=_by_connections)
+    return there.connections, back.connections
 
 
 def _is_mirrored(there: Way, back: Way) -> bool:

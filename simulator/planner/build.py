@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -13,15 +14,18 @@ from simulator.base.fields import Schema
 from simulator.base.registry import Registry
 from simulator.catalog import load_catalog
 from simulator.components import COMPONENTS
-from simulator.draft import Draft
+from simulator.draft import Draft, NoRouteError, Stage
 from simulator.faults import FAULTS
-from simulator.plan import Plan, PlanBuilder
+from simulator.plan import Direction, Plan, PlanBuilder
+from simulator.planner import outcomes, remote_access
 from simulator.planner.asymmetry import asymmetries
 from simulator.planner.client_parts import parts, shown
-from simulator.planner.routing import Network, flow_tables, follow, stream_groups
+from simulator.planner.rerouting import flow_tables, follow
+from simulator.planner.routing import Network, stream_groups
+from simulator.planner.topology import sketch
 from simulator.scenario import Scenario
 from simulator.traffic import TRAFFIC
-from simulator.ways import StreamDraft
+from simulator.ways import StreamDraft, Way
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -42,7 +46,8 @@ def build(scenario: Scenario, replicate: int = 0) -> Plan:
 
     What later stages show is in `Plan.meta`: `ceilings` and median `delay_s` by hop, `decisions`
     of the routing by places (at, to) for each prefix of the latter, `tunnels`, `clients` by group,
-    `streams` (a `StreamNote` each), `asymmetric` pairs of ways and `warnings`.
+    `streams` (a `StreamNote` each), the `topology` as a sketch, `asymmetric` pairs of ways and
+    `warnings`.
 
     Raises
     ------
@@ -58,11 +63,17 @@ def build(scenario: Scenario, replicate: int = 0) -> Plan:
         horizon_s=scenario.run.horizon,
         time_bin_s=scenario.run.time_bin,
         warm_up_s=scenario.run.warm_up,
+        fidelity=scenario.run.fidelity,
     )
     draft = Draft(builder, load_catalog(scenario.era))
-    _add_components(scenario, draft)
-    network = Network(draft)
-    streams = [_add_stream(scenario, name, draft, network) for name in scenario.traffic]
+    draft.ends = frozenset(end for t in scenario.traffic.values() for end in (t.from_, t.to))
+    draft.refused = scenario.stopped("clients")
+    components = _add_components(scenario, draft)
+    stopped = scenario.stopped("connections")
+    outcomes.stop_connections(stopped, draft)
+    network = Network(draft, without=stopped)
+    spare = Network(draft) if stopped else None
+    streams = [_add_stream(scenario, name, draft, network, spare) for name in scenario.traffic]
     for number, fault in enumerate(scenario.faults):
         kind, module = _kind_of(fault, FAULTS)
         module.plan_rows(f"{number} {kind}", fault, draft)
@@ -77,27 +88,40 @@ def build(scenario: Scenario, replicate: int = 0) -> Plan:
         "tunnels": tuple(draft.tunnels),
         "clients": dict(draft.clients),
         "streams": {stream.name: StreamNote(stream.rtt_s, stream.sources) for stream in streams},
+        "topology": sketch(components, draft, network.decisions),
         "asymmetric": asymmetric,
         "warnings": (
             *map(str, scenario.warnings),
             *draft.warnings,
+            *remote_access.notes(scenario, draft),
             *network.warnings,
-            *(pair.warning for pair in asymmetric),
+            *(pair.warning for pair in asymmetric if pair.matters),
         ),
     }
-    return builder.build()
+    plan = builder.build()
+    more = tuple(outcomes.warnings(plan, draft.catalog))
+    return replace(plan, meta={**plan.meta, "warnings": (*plan.meta["warnings"], *more)})
 
 
-def _add_components(scenario: Scenario, draft: Draft) -> None:
-    """Let each component add its rows, those of early stages first, in the order of the file."""
+def _add_components(scenario: Scenario, draft: Draft) -> list[tuple[str, Any, ModuleType]]:
+    """Let each component add its rows, those of early stages first, in the order of the file.
+
+    Returns name, part and component of each, those without a part last.
+    """
     modules: list[ModuleType] = [module for _, module in COMPONENTS.items()]
     for module in modules:
         if hasattr(module, "prepare"):
             module.prepare(draft)
-    by_schema = {module.Schema: module for module in modules}
+    by_schema = {module.Schema: module for module in modules if hasattr(module, "Schema")}
+    by_stage: dict[Stage, list[tuple[str, Any, ModuleType]]] = defaultdict(list)
     parts = list(_parts(scenario, by_schema))
-    for name, part, module in sorted(parts, key=lambda p: p[2].STAGE):
-        module.plan_rows(name, part, draft)
+    for name, part, module in parts:
+        by_stage[module.STAGE].append((name, part, module))
+    for stage in Stage:
+        for name, part, module in by_stage[stage]:
+            module.plan_rows(name, part, draft)
+        draft.finish_stage(stage)
+    return [*parts, *(("", None, module) for module in modules if not hasattr(module, "Schema"))]
 
 
 def _parts(
@@ -112,9 +136,14 @@ def _parts(
                     yield name, part, by_schema[type(part)]
 
 
-def _add_stream(scenario: Scenario, name: str, draft: Draft, network: Network) -> StreamDraft:
+def _add_stream(
+    scenario: Scenario, name: str, draft: Draft, network: Network, spare: Network | None
+) -> StreamDraft:
     traffic = scenario.traffic[name]
-    groups = stream_groups(network, name, traffic.from_, traffic.to)
+    try:
+        groups = stream_groups(network, name, traffic.from_, traffic.to)
+    except NoRouteError as error:
+        groups = _without_route(name, traffic, error, draft, spare)
     kind, module = _kind_of(traffic, TRAFFIC)
     index = draft.builder.stream(name, kind, traffic.from_, traffic.to)
     stop_s = math.inf if traffic.stop is None else traffic.stop
@@ -123,12 +152,32 @@ def _add_stream(scenario: Scenario, name: str, draft: Draft, network: Network) -
     clients = draft.clients.get(traffic.from_)
     as_one = groups if clients is None else shown(clients, groups)
     stream = StreamDraft(name, index, as_one, draft, scenario.run.horizon)
+    stream.group = "" if clients is None else traffic.from_
     for part in [stream] if clients is None else parts(stream, clients, groups):
         module.plan_rows(traffic, part)
     if traffic.start > 0 or traffic.stop is not None:
         process = partial(_note_times, name=name, start_s=traffic.start, stop_s=stop_s)
         draft.process(f"traffic {name}", process)
     return stream
+
+
+def _without_route(
+    name: str, traffic: Any, error: NoRouteError, draft: Draft, spare: Network | None
+) -> Mapping[Direction, list[list[Way]]]:
+    """Ways of a stream that a rule keeps from arriving: its packets have no route from the start.
+
+    They are those over connections that are not established, if there are any. A design that is
+    just incomplete is an error.
+    """
+    if spare is not None:
+        try:
+            return stream_groups(spare, name, traffic.from_, traffic.to)
+        except NoRouteError as worse:
+            error = worse
+    if not error.why or traffic.from_ in draft.clients:
+        raise error
+    draft.warnings.append(f"{error}; until then all of its packets are dropped")
+    return outcomes.dead_ways(name, error.why, draft)
 
 
 def _kind_of(part: Schema, registry: Registry[ModuleType]) -> tuple[str, ModuleType]:

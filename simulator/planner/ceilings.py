@@ -3,18 +3,24 @@
 A ceiling is a limit of a hop or of the flows themselves. Each is converted to inner IP bits/s of
 the stream in question: a link counts bytes on the wire, a packet rate multiplies the stream's mean
 packet, a hop that only a share of the stream passes allows the whole stream more. What other
-streams offer to the same hop is taken off; the ceiling that leaves the stream least binds.
+streams offer to the same hop is taken off; the ceiling that leaves the stream least binds (rule
+R036).
 
     available = (limit - load of the others) / bytes metered per inner byte / share of the stream
 
-TCP takes what is left, so its load is not a number; how many flows compete is named instead.
+TCP takes what is left, so its load is not a number; how many flows compete is named instead. Of
+TCP flows over parallel hops each takes what its own hop leaves (`shares`): instead of dividing by
+the share of the stream, what the flows on other hops reach is added. ACKs that pass the hop of
+their own data count with it.
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +37,7 @@ from simulator.base.units import (
 from simulator.draft import Ceiling
 from simulator.plan import PS_PER_S, Direction, Encapsulation, Plan, TcpFlowPlan
 from simulator.planner.demand import Bundle, Demand, HopLoad, wire_bytes
+from simulator.planner.shares import max_min_shares
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,15 @@ class _Passing(NamedTuple):
     bundle: Bundle
     weight: float
     around: Encapsulation
+
+
+class _Acks(NamedTuple):
+    """The ACKs of a flow at a hop that its data passes too."""
+
+    per_segment: float
+    """ACKs for each segment of data."""
+    inner_bytes: int
+    wire_bytes: int
 
 
 class StreamCeilings:
@@ -169,8 +185,6 @@ class StreamCeilings:
             return CeilingRow(ceiling.label, "no limit", ceiling.source)
         metered = self._metered_ratio(ceiling, hop)
         load_bps = self._loads[hop].metered_bps(ceiling.meter)
-        own_bps = self._own_load(hop).metered_bps(ceiling.meter)
-        factor = 1 / metered / self._share(hop)
         value = format_rate(limit_bps)
         if metered > 1:
             value += f" on the wire = {format_rate(limit_bps / metered)}"
@@ -180,9 +194,56 @@ class StreamCeilings:
             source=ceiling.source,
             load=self._load_text(format_rate(load_bps), hop),
             headroom_ratio=1 - load_bps / limit_bps,
-            stream_bps=limit_bps * factor,
-            available_bps=max(0.0, limit_bps - load_bps + own_bps) * factor,
+            stream_bps=self._whole(limit_bps / metered, hop),
+            available_bps=self._whole(self._left_bps(ceiling, hop), hop),
         )
+
+    def _left_bps(self, ceiling: Ceiling, hop: int) -> float:
+        """What a limit leaves to the stream's flows at a hop, as their inner IP bits/s."""
+        loads, own = self._loads[hop], self._own_load(hop)
+        if ceiling.rate_bps is not None:
+            others_bps = loads.metered_bps(ceiling.meter) - own.metered_bps(ceiling.meter)
+            return max(0.0, ceiling.rate_bps - others_bps) / self._metered_ratio(ceiling, hop)
+        others_pps = loads.packets_per_s - own.packets_per_s
+        left_pps = max(0.0, (ceiling.packets_per_s or math.inf) - others_pps)
+        return left_pps * self._bits_per_packet(hop)
+
+    def _whole(self, passing_bps: float, hop: int) -> float:
+        """What the whole stream reaches if a hop lets so much of it pass.
+
+        Open-loop flows keep their proportions. TCP flows on other hops take what those leave.
+        """
+        if not self.is_elastic:
+            return passing_bps / self._share(hop)
+        elsewhere = [
+            share_bps * bundle.flows_count
+            for share_bps, bundle in zip(self._shares_bps, self.own, strict=True)
+            if hop not in self._plan.routes[bundle.route_idx].hop_idx
+        ]
+        return passing_bps + sum(elsewhere)
+
+    @cached_property
+    def _shares_bps(self) -> list[float]:
+        """The max-min share of a flow of each bundle beside what other streams offer."""
+        routes = [self._plan.routes[bundle.route_idx].hop_idx for bundle in self.own]
+        capacity_bps = {}
+        for hop in dict.fromkeys(hop for route in routes for hop in route):
+            limits = [c for c in self._ceilings.get(hop, ()) if c.rate_bps or c.packets_per_s]
+            left_bps = min((self._left_bps(c, hop) for c in limits), default=math.inf)
+            if not math.isinf(left_bps):
+                capacity_bps[hop] = left_bps
+        flow_rows = [row.available_bps for row in self._flow_rows(routes) if row.available_bps]
+        cap_bps = min(flow_rows, default=math.inf) / max(1, len(self._flows))
+        counts = [bundle.flows_count for bundle in self.own]
+        return max_min_shares(routes, counts, capacity_bps, cap_bps)
+
+    def _flow_rows(self, routes: Iterable[Sequence[int]]) -> Iterator[CeilingRow]:
+        """What bounds each flow by itself: its window, and random loss on its way."""
+        yield from self._window_rows()
+        lossy = (c for route in routes for hop in route for c in self._ceilings.get(hop, ()))
+        for ceiling in dict.fromkeys(c for c in lossy if c.loss_ratio is not None):
+            if self._flows:
+                yield self._loss(ceiling, ceiling.loss_ratio or 0.0)
 
     def _after_loss(self, ceiling: Ceiling, limit_bps: float, hop: int) -> CeilingRow:
         """What one of two hops must pass alone: the load of both, and no limit as long as both are.
@@ -204,11 +265,9 @@ class StreamCeilings:
 
     def _packets(self, ceiling: Ceiling, limit_pps: float, hop: int) -> CeilingRow:
         load_pps = self._loads[hop].packets_per_s
-        own_pps = self._own_load(hop).packets_per_s
-        bits = self.mean_bytes * BITS_PER_BYTE
-        factor = bits / self._share(hop)
+        bits = self._bits_per_packet(hop)
         value = (
-            f"{format_packet_rate(limit_pps)} x {self.mean_bytes:.4g} bytes = "
+            f"{format_packet_rate(limit_pps)} x {bits / BITS_PER_BYTE:.4g} bytes = "
             f"{format_rate(limit_pps * bits)}"
         )
         return CeilingRow(
@@ -217,8 +276,8 @@ class StreamCeilings:
             source=ceiling.source,
             load=self._load_text(format_packet_rate(load_pps), hop),
             headroom_ratio=1 - load_pps / limit_pps,
-            stream_bps=limit_pps * factor,
-            available_bps=max(0.0, limit_pps - load_pps + own_pps) * factor,
+            stream_bps=self._whole(limit_pps * bits, hop),
+            available_bps=self._whole(self._left_bps(ceiling, hop), hop),
         )
 
     def _flows_limit(self, ceiling: Ceiling, limit_count: float) -> CeilingRow:
@@ -263,25 +322,50 @@ class StreamCeilings:
     def _own_load(self, hop: int) -> HopLoad:
         return self._loads[hop].by_direction[self._direction_idx]
 
-    def _passing(self, hop: int) -> Iterator[_Passing]:
+    @cached_property
+    def _passing(self) -> Mapping[int, Sequence[_Passing]]:
+        """By hop: the flows that pass it."""
+        found: dict[int, list[_Passing]] = defaultdict(list)
         for bundle, weight in zip(self.own, self.weights, strict=True):
             route = self._plan.routes[bundle.route_idx]
-            if hop in route.hop_idx:
-                around = route.encapsulation[route.hop_idx.index(hop)]
-                yield _Passing(bundle, weight, around)
+            for hop, around in zip(route.hop_idx, route.encapsulation, strict=True):
+                found[hop].append(_Passing(bundle, weight, around))
+        return found
+
+    @cached_property
+    def _acks(self) -> Mapping[int, Sequence[_Acks]]:
+        """By hop: the ACKs of the stream's own data that pass it."""
+        found: dict[int, list[_Acks]] = defaultdict(list)
+        for flow in self._flows:
+            size_bytes = flow.settings["ack_bytes"]
+            per_segment = 1 / int(flow.options["segments_per_ack"])
+            route = self._plan.routes[flow.ack_routes[0]]
+            for hop, around in zip(route.hop_idx, route.encapsulation, strict=True):
+                wire = wire_bytes(size_bytes, around)
+                found[hop].append(_Acks(per_segment, size_bytes, wire))
+        return found
 
     def _share(self, hop: int) -> float:
         """The share of the stream's bytes that passes a hop."""
-        passing = sum(p.weight * p.bundle.mean_bytes for p in self._passing(hop))
+        passing = sum(p.weight * p.bundle.mean_bytes for p in self._passing[hop])
         return passing / (self.mean_bytes * sum(self.weights))
 
     def _metered_ratio(self, ceiling: Ceiling, hop: int) -> float:
-        """Bytes that the ceiling counts for each inner byte of the stream."""
+        """Bytes that the ceiling counts for each inner byte of the stream, own ACKs among them."""
+        passing, acks = self._passing[hop], self._acks.get(hop, ())
+        inner = sum(p.weight * p.bundle.mean_bytes for p in passing)
         if ceiling.meter == "inner-ip":
-            return 1.0
-        passing = list(self._passing(hop))
-        wire = sum(p.weight * p.bundle.mean_wire_bytes(p.around) for p in passing)
-        return wire / sum(p.weight * p.bundle.mean_bytes for p in passing)
+            counted = inner + sum(a.per_segment * a.inner_bytes for a in acks)
+        else:
+            wire = sum(p.weight * p.bundle.mean_wire_bytes(p.around) for p in passing)
+            counted = wire + sum(a.per_segment * a.wire_bytes for a in acks)
+        return counted / inner
+
+    def _bits_per_packet(self, hop: int) -> float:
+        """Inner bits of the stream for each packet at a hop, own ACKs counted as packets."""
+        packets = sum(p.weight for p in self._passing[hop])
+        acks = sum(a.per_segment for a in self._acks.get(hop, ()))
+        return self.mean_bytes * BITS_PER_BYTE * packets / (packets + acks)
 
     def _share_text(self, hop: int) -> str:
         share = self._share(hop)

@@ -2,7 +2,9 @@
 
     longest prefix
     at a customer's site    what its devices are told to prefer (local preference)
-    in a VNet               user route, peering, ExpressRoute, VPN (rules R115, R123)
+    in a VNet               user route, peering, ExpressRoute, VPN, the platform's own default
+                            route to the internet (rules R071, R115, R123)
+    behind a user route     to the gateway: the gateway's own routes by the same steps
     weight                  of ExpressRoute connections alone (rule R078)
     AS path                 the shorter, prepended numbers counted (rule R078)
     equal routes            share the flows by hash; static VPN routes do not (rule R039)
@@ -14,9 +16,9 @@ only the AS path speaks (rule R124).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from simulator.draft import Offer, Prefix, RouteKind
 
@@ -25,13 +27,20 @@ KIND_TEXT: Final = {
     RouteKind.PEERING: "peering",
     RouteKind.EXPRESSROUTE: "ExpressRoute",
     RouteKind.VPN: "VPN",
+    RouteKind.SYSTEM: "system route",
 }
 #: Kinds of routes, the winner first -> rule of the catalogue that says so.
 KIND_RULES: Final = {
     (RouteKind.PEERING, RouteKind.VPN): "R115",
     (RouteKind.PEERING, RouteKind.EXPRESSROUTE): "R163",
     (RouteKind.EXPRESSROUTE, RouteKind.VPN): "R123",
+    (RouteKind.VPN, RouteKind.SYSTEM): "R071",
+    (RouteKind.EXPRESSROUTE, RouteKind.SYSTEM): "R071",
 }
+
+
+#: Kinds of routes among which a weight decides; of user routes that which leads nowhere is last.
+_WEIGHED: Final = frozenset({RouteKind.USER, RouteKind.EXPRESSROUTE})
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,8 @@ class _Rank(NamedTuple):
     as_path: int
     alone: str
     """Name of a route that shares with no other, empty for the others."""
+    behind: tuple[Any, ...]
+    """Rank of the gateway's own route behind a user route, empty for the others."""
 
 
 def decide(at: str, prefix: Prefix, offers: Iterable[Offer], *, ecmp: bool = True) -> Decision:
@@ -65,7 +76,7 @@ def decide(at: str, prefix: Prefix, offers: Iterable[Offer], *, ecmp: bool = Tru
     Offers that no step tells apart form a group over which flows are spread; the other groups
     stand by in order. Without `ecmp` each group has one route.
     """
-    matching = [o for o in offers if o.at == at and prefix.subnet_of(o.prefix)]
+    matching = [o for o in offers if o.at == at and _leads(o, prefix)]
     if not matching:
         return Decision(at, prefix, (), f"no route: nothing at {at} offers {prefix}")
 
@@ -78,6 +89,17 @@ def decide(at: str, prefix: Prefix, offers: Iterable[Offer], *, ecmp: bool = Tru
     return Decision(at, prefix, names, _reason(groups, ecmp=ecmp), tuple(groups))
 
 
+def _leads(offer: Offer, prefix: Prefix) -> bool:
+    """Whether a route takes a prefix; behind a user route the gateway's own must take it too."""
+    return prefix.subnet_of(offer.prefix) and (offer.behind is None or _leads(offer.behind, prefix))
+
+
+def ranks(offer: Offer, prepended_count: int, *, ecmp: bool) -> tuple[_Rank, _Rank]:
+    """Rank of an offer, and its rank while so many numbers stand in front of its AS path."""
+    longer = replace(offer, as_path_length=offer.as_path_length + prepended_count)
+    return _rank(offer, ecmp=ecmp), _rank(longer, ecmp=ecmp)
+
+
 def _rank(offer: Offer, *, ecmp: bool) -> _Rank:
     is_device = offer.local_preference is not None
     is_lone = offer.kind is RouteKind.VPN and offer.how == "static" and not is_device
@@ -85,9 +107,10 @@ def _rank(offer: Offer, *, ecmp: bool) -> _Rank:
         prefix=-offer.prefix.prefixlen,
         preference=-(offer.local_preference or 0),
         kind=0 if is_device else offer.kind,
-        weight=-offer.weight if offer.kind is RouteKind.EXPRESSROUTE and not is_device else 0,
+        weight=-offer.weight if offer.kind in _WEIGHED and not is_device else 0,
         as_path=offer.as_path_length,
         alone=offer.name if is_lone or not ecmp else "",
+        behind=() if offer.behind is None else tuple(_rank(offer.behind, ecmp=ecmp)),
     )
 
 
@@ -95,6 +118,8 @@ def _reason(groups: Sequence[Sequence[Offer]], *, ecmp: bool) -> str:
     best = groups[0][0]
     names = list(dict.fromkeys(o.name for o in groups[0]))
     chosen = f"{best.prefix} over {' and '.join(names)} ({KIND_TEXT[best.kind]}, {best.how})"
+    if best.nat:
+        chosen += f", NAT {best.nat}"
     why = ["equal routes share the flows by hash"] if len(names) > 1 else []
     if len(groups) > 1:
         why.append(_difference(best, groups[1][0], ecmp=ecmp))
@@ -113,11 +138,15 @@ def _difference(best: Offer, other: Offer, *, ecmp: bool) -> str:
         rule = KIND_RULES.get((best.kind, other.kind))
         before = f"{KIND_TEXT[best.kind]} before {KIND_TEXT[other.kind]} over {other.name}"
         return f"{before} (rule {rule})" if rule else before
+    if first.weight != second.weight and other.weight < 0:
+        return f"the gateway has a route for it, else {other.name} would lead nowhere"
     if first.weight != second.weight:
         return f"weight {best.weight} before {other.weight} over {other.name}"
     if first.as_path != second.as_path:
         before = f"{best.as_path_length} before {other.as_path_length}"
         return f"shorter AS path, {before} over {other.name}"
+    if first.behind != second.behind and best.behind and other.behind:
+        return f"at the gateway: {_difference(best.behind, other.behind, ecmp=ecmp)}"
     if not ecmp:
         return f"the first of equal routes, before {other.name}: they do not share"
     return f"without BGP one of equal routes carries all, {other.name} stands by (rule R039)"

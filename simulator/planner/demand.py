@@ -6,6 +6,7 @@ Open-loop traffic has a rate; TCP is elastic: it takes what is left, up to its w
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,15 @@ import numpy.typing as npt
 
 from simulator.base.units import BITS_PER_BYTE
 from simulator.draft import Ceiling
-from simulator.plan import PS_PER_S, Direction, Encapsulation, Meter, Plan
+from simulator.plan import (
+    PS_PER_S,
+    Direction,
+    Encapsulation,
+    Meter,
+    Plan,
+    Profile,
+    TransferPlan,
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,11 @@ class Bundle:
     def inner_bps(self) -> float:
         """Offered rate of inner IP bytes."""
         return self.packets_per_s * self.mean_bytes * BITS_PER_BYTE
+
+    @property
+    def weight(self) -> float:
+        """What it counts among the bundles of its direction: packets/s, flows for TCP."""
+        return float(self.flows_count) if self.is_elastic else self.packets_per_s
 
     def mean_wire_bytes(self, around: Encapsulation) -> float:
         """Mean packet on the wire with an encapsulation."""
@@ -133,14 +147,14 @@ def demand(plan: Plan) -> Demand:
 
 
 def bundles(plan: Plan) -> list[Bundle]:
-    """The traffic of a plan as it starts: each flow on its first route."""
+    """The traffic of a plan: each flow on its first route, at the busiest time of its profile."""
     found: dict[tuple[Any, ...], list[float]] = defaultdict(lambda: [0, 0.0])
     for source in plan.sources:
         route = source.routes[0]
         sizes, weights = _sizes(plan.size, source.record)
         key = (plan.routes[route].direction_idx, route, sizes, weights, False)
         found[key][0] += 1
-        found[key][1] += _packets_per_s(source.record)
+        found[key][1] += _packets_per_s(source.record) * _peak(source.profile)
     for flow in plan.tcp_flows:
         for route, size in (
             (flow.data_routes[0], flow.settings["segment_bytes"]),
@@ -148,6 +162,18 @@ def bundles(plan: Plan) -> list[Bundle]:
         ):
             key = (plan.routes[route].direction_idx, route, (size,), (1.0,), True)
             found[key][0] += 1
+    for transfer in plan.transfers:
+        segments_per_s = _segments_per_s(transfer)
+        is_elastic = math.isinf(segments_per_s)
+        for routes, name, per_segment in (
+            (transfer.data_routes, "segment_bytes", 1.0),
+            (transfer.ack_routes, "ack_bytes", 1.0 / int(transfer.options["segments_per_ack"])),
+        ):
+            size = transfer.settings[name]
+            route = routes[0]
+            key = (plan.routes[route].direction_idx, route, (size,), (1.0,), is_elastic)
+            found[key][0] += max(transfer.users, 1)
+            found[key][1] += 0.0 if is_elastic else segments_per_s * per_segment
     return [
         Bundle(direction, route, sizes, weights, int(count), rate, is_elastic)
         for (direction, route, sizes, weights, is_elastic), (count, rate) in found.items()
@@ -163,6 +189,25 @@ def _sizes(table: npt.NDArray[Any], record: np.void) -> tuple[tuple[int, ...], t
         weight[int(entry["alias_bytes"])] += (1.0 - float(entry["accept"])) / count
     used = {size: share for size, share in sorted(weight.items()) if share > 0}
     return tuple(used), tuple(used.values())
+
+
+def _peak(profile: Profile | None) -> float:
+    """Largest factor of a profile, growth apart."""
+    return 1.0 if profile is None else max(profile.factors)
+
+
+def _segments_per_s(transfer: TransferPlan) -> float:
+    """What transfers ask for at the busiest time; infinite for users who never think.
+
+    Users who wait for transfers ask for less: it is what they would if transfers took no time.
+    """
+    per_s = transfer.arrivals_per_s
+    if transfer.users:
+        if transfer.think is None:
+            return math.inf
+        per_s = transfer.users / max(transfer.think.mean, 1e-9)
+    segments = transfer.size.mean / transfer.settings["mss_bytes"]
+    return per_s * segments * _peak(transfer.profile)
 
 
 def _packets_per_s(record: np.void) -> float:

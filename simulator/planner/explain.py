@@ -126,7 +126,12 @@ def explain_plan(plan: Plan, catalog: Catalog, *, target_bps: float | None = Non
         ),
         routing=tuple(chain.from_iterable(plan.meta["decisions"].values())),
         needed=tuple(_needed(plan, catalog, asked, target_bps)),
-        warnings=tuple(plan.meta["warnings"]),
+        # Here a reader asks for everything: also asymmetry that does no harm.
+        warnings=tuple(
+            dict.fromkeys(
+                [*plan.meta["warnings"], *(pair.warning for pair in plan.meta["asymmetric"])]
+            )
+        ),
     )
 
 

@@ -1,21 +1,21 @@
 """Which ways a stream takes: what the decisions of each place lead to, and how that changes.
 
     Network    the graph of links; finds every way over the routes that were chosen
-    follow     the control process that moves flows when an end loses faith in a tunnel
 
 Forward and return are decided apart, each by the place that sends (`decisions`).
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from simulator.draft import (
     CLIENT_HOPS,
-    OPPOSITE,
+    INTERNET,
     Draft,
     Link,
     NoRouteError,
@@ -24,18 +24,17 @@ from simulator.draft import (
     Pass,
     Place,
     Prefix,
+    RouteKind,
     Wrap,
+    translated,
 )
 from simulator.plan import FORWARD, RETURN, Direction
-from simulator.planner.asymmetry import refusing
-from simulator.planner.decisions import Decision, decide
+from simulator.planner.decisions import Decision, decide, ranks
 from simulator.planner.transit import Transit
-from simulator.recorder import Reroute
-from simulator.states import works
-from simulator.ways import StreamDraft, Way
+from simulator.ways import Way
 
 if TYPE_CHECKING:
-    from simulator.world import World
+    pass
 
 # ---------------------------------------------------------------------------------------------
 # The ways
@@ -43,12 +42,23 @@ if TYPE_CHECKING:
 
 
 class Network:
-    """The graph of a draft, with all links in place."""
+    """The graph of a draft, with all links in place.
 
-    def __init__(self, draft: Draft) -> None:
+    Parameters
+    ----------
+    without
+        Connections whose routes nobody hears.
+    """
+
+    def __init__(self, draft: Draft, without: Collection[str] = ()) -> None:
         self._draft = draft
         self._ecmp = draft.catalog.default("routing.ecmp").word == "true"
         self._paths_max = int(draft.catalog.default("routing.ecmp_paths").value)
+        self._prepended_count = int(draft.catalog.default("expressroute.prepend").value)
+        self._stays_on_static = (
+            draft.catalog.default("expressroute.failback_static_vpn").word == "never"
+        )
+        self._yielding = {link.connection for link in draft.links if link.yields_to_static}
         self._links: dict[str, dict[str, list[tuple[Link, Direction, str]]]] = defaultdict(
             lambda: defaultdict(list)
         )
@@ -59,7 +69,7 @@ class Network:
         """What became of announcements, in words."""
         self._offers: dict[str, list[Offer]] = defaultdict(list)
         for offer in draft.offers:
-            if self._is_accepted(offer):
+            if offer.connection not in without and self._is_accepted(offer):
                 self._offers[offer.at].append(self._with_preference(offer))
         self._by_prefix: dict[tuple[str, Prefix], list[Offer]] = defaultdict(list)
         for offers in self._offers.values():
@@ -93,12 +103,32 @@ class Network:
     def decide(self, at: str, to: str) -> tuple[Decision, ...]:
         """What a place does with traffic to another place, for each of its prefixes."""
         if (at, to) not in self.decisions:
-            in_transit = list(self._transit.offers(at, to))
-            self.decisions[(at, to)] = tuple(
-                decide(at, prefix, [*self._around(at, prefix), *in_transit], ecmp=self._ecmp)
-                for prefix in self._draft.place(to).prefixes
-            )
+            found = self._answers(to) if at == INTERNET else self._decided(at, to)
+            self.decisions[(at, to)] = found
         return self.decisions[(at, to)]
+
+    def _decided(self, at: str, to: str) -> tuple[Decision, ...]:
+        in_transit = list(self._transit.offers(at, to))
+        behind_nat = self._draft.translations.get((at, to), ())
+        prefixes = [
+            p for own in self._draft.place(to).prefixes for p in translated(own, behind_nat)
+        ]
+        return tuple(
+            decide(at, prefix, [*self._around(at, prefix), *in_transit], ecmp=self._ecmp)
+            for prefix in dict.fromkeys(prefixes)
+        )
+
+    def _answers(self, to: str) -> tuple[Decision, ...]:
+        """The internet answers to where it was asked from: the address there is the exit's."""
+        return tuple(
+            replace(
+                asked,
+                at=INTERNET,
+                prefix=self._draft.place(to).prefixes[0],
+                reason=f"answers go back to where they were asked from: {asked.reason}",
+            )
+            for asked in self.decide(to, INTERNET)
+        )
 
     def connections(self, at: str, to: str) -> set[str]:
         """The connections that traffic between two places may use, in either direction."""
@@ -111,8 +141,13 @@ class Network:
         for length in range(prefix.prefixlen, -1, -1):
             yield from self._by_prefix.get((at, prefix.supernet(new_prefix=length)), ())
 
-    def groups(self, stream: str, at: str, to: str) -> list[list[Way]]:
+    def groups(self, stream: str, at: str, to: str, *, opens: bool) -> list[list[Way]]:
         """The ways from one place to another, best group first, judged by its first prefix.
+
+        Parameters
+        ----------
+        opens
+            Whether `at` opens the flows; else it answers.
 
         Raises
         ------
@@ -121,16 +156,20 @@ class Network:
         """
         decision = self.decide(at, to)[0]
         groups = [
-            list({way.name: way for offer in group for way in self._ways(at, to, offer)}.values())
+            list({w.name: w for o in group for w in self._ranked(at, to, o, decision)}.values())
             for group in decision.ranked
+            if not (opens and group[0].answers_only)
         ]
         if not groups or not groups[0]:
             reason = f"{decision.reason}, which leads elsewhere" if groups else decision.reason
             hint = self._transit.why_not(at, to)
+            if decision.ranked and not groups:
+                hint = "dynamic NAT lets only the internal side open flows (rule R174)"
             raise NoRouteError(
                 f"traffic {stream}: no way from {at} to {to}: {reason}"
                 f"{hint and f'; {hint}'}; add a connection between "
-                "them, or announce the prefix on the one there is"
+                "them, or announce the prefix on the one there is",
+                hint,
             )
         return [self._sharing(group) for group in groups if group]
 
@@ -138,6 +177,19 @@ class Network:
         """As many equal ways as share flows; each client has one instance and shares nothing."""
         is_of_clients = any(CLIENT_HOPS in way.hops for way in group)
         return group if is_of_clients else group[: self._paths_max]
+
+    def _ranked(self, at: str, to: str, offer: Offer, decision: Decision) -> Iterator[Way]:
+        """The ways of a route with its rank, now and with a lengthened AS path."""
+        rank, prepended_rank = ranks(offer, self._prepended_count, ecmp=self._ecmp)
+        is_static = bool(self._draft.place(at).region) and any(
+            other.kind is RouteKind.VPN and other.how == "static"
+            for group in decision.ranked
+            for other in group
+        )
+        stays = is_static and self._stays_on_static and offer.connection in self._yielding
+        for way in self._ways(at, to, offer):
+            held_s = math.inf if stays else way.hold_down_s
+            yield replace(way, rank=rank, prepended_rank=prepended_rank, hold_down_s=held_s)
 
     def _ways(self, at: str, to: str, offer: Offer) -> Iterator[Way]:
         """Every way that uses each of the connections of a route at most once."""
@@ -176,8 +228,13 @@ class Network:
             wraps=wraps,
             limit=_least([link.limits[d] for link, d, _ in steps if d in link.limits]),
             usable_if=tuple(s for link, d, _ in steps for s in link.usable_if.get(d, ())),
+            shared_by=tuple(link.shared_by[d] for link, d, _ in steps if d in link.shared_by),
+            prepended_if=tuple(s for link, d, _ in steps for s in link.prepended_if.get(d, ())),
             points=tuple(passed),
+            connections=tuple(sorted({x.connection for x, _, _ in steps if x.connection})),
             firewalls=tuple(name for name in passed if points[name].keeps_state),
+            hold_down_s=max((link.hold_down_s for link, _, _ in steps), default=0.0),
+            hold_down_group=max((link.hold_down_group for link, _, _ in steps), default=""),
         )
 
 
@@ -212,133 +269,6 @@ def stream_groups(
 ) -> Mapping[Direction, list[list[Way]]]:
     """The ways of a stream, by its own direction: forward is from its sender."""
     return {
-        FORWARD: network.groups(stream, at, to),
-        RETURN: network.groups(stream, to, at),
+        FORWARD: network.groups(stream, at, to, opens=True),
+        RETURN: network.groups(stream, to, at, opens=False),
     }
-
-
-# ---------------------------------------------------------------------------------------------
-# In the run
-# ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class FlowTable:
-    """The flows of one stream and direction: the ways of each in order of preference."""
-
-    stream: str
-    direction: Direction
-    flows: tuple[tuple[Way, ...], ...]
-    partners: tuple[int | None, ...] = ()
-    """On the way back past a stateful device: number of each flow in the other direction."""
-
-    @property
-    def states(self) -> frozenset[str]:
-        """What the sending end looks at."""
-        return frozenset(s for ways in set(self.flows) for way in ways for s in way.usable_if)
-
-
-def flow_tables(streams: Iterable[StreamDraft]) -> tuple[FlowTable, ...]:
-    """The tables of all streams whose routing can change in a run, forward before return."""
-    tables = [
-        FlowTable(
-            stream.name,
-            direction,
-            tuple(stream.flow_ways[direction]),
-            _partners(stream) if direction == RETURN else (),
-        )
-        for stream in streams
-        for direction in OPPOSITE
-    ]
-    guarded = {table.stream for table in tables if table.partners}
-    return tuple(table for table in tables if table.states or table.stream in guarded)
-
-
-def _partners(stream: StreamDraft) -> tuple[int | None, ...]:
-    """Number in the forward direction of each flow on its way back, if a device watches it."""
-    if not any(way.firewalls for ways in set(stream.flow_ways[RETURN]) for way in ways):
-        return ()
-    number = {name: i for i, name in enumerate(stream.flow_names[FORWARD]) if name}
-    return tuple(number.get(name) for name in stream.flow_names[RETURN])
-
-
-def follow(world: World, tables: Sequence[FlowTable]) -> Generator[Any, Any, None]:
-    """Move each flow to the first of its ways that its sending end may use, whenever one changes.
-
-    A flow without a way has no route: its packets are dropped as such where they are sent. So are
-    the answers of a flow that come back over a stateful device that its way there does not pass.
-    """
-    state = _Routing(world, tables)
-    by_state: dict[str, list[int]] = defaultdict(list)
-    for index in range(len(tables)):
-        for name in sorted(state.watched(index)):
-            by_state[name].append(index)
-    for index, table in enumerate(tables):
-        if table.partners:
-            state.reroute(index, 0)
-    while by_state:
-        waits = {name: world.signal(name).wait() for name in by_state}
-        fired = yield world.env.any_of(list(waits.values()))
-        cause = max(fired.values())
-        changed = {name for name, wait in waits.items() if wait in fired}
-        for index in sorted({i for name in changed for i in by_state[name]}):
-            state.reroute(index, cause)
-
-
-class _Routing:
-    """Which way each flow takes now."""
-
-    def __init__(self, world: World, tables: Sequence[FlowTable]) -> None:
-        self._world = world
-        self._tables = tables
-        self._position: list[list[int | None]] = [[0] * len(table.flows) for table in tables]
-        forward = {t.stream: i for i, t in enumerate(tables) if t.direction == FORWARD}
-        self._there = {i: forward[t.stream] for i, t in enumerate(tables) if t.partners}
-
-    def watched(self, index: int) -> frozenset[str]:
-        """The states on which a table depends; a guarded one also on those of the way there."""
-        there = self._there.get(index)
-        own = self._tables[index].states
-        return own if there is None else own | self._tables[there].states
-
-    def reroute(self, index: int, cause: int) -> None:
-        """Move the flows of a table that another way is best for now."""
-        table, position = self._tables[index], self._position[index]
-        all_ways = {way for ways in table.flows for way in ways}
-        usable = {way: all(works(self._world, s) for s in way.usable_if) for way in all_ways}
-        moved: dict[int | None, list[int]] = defaultdict(list)
-        taken: dict[str, list[int | None]] = defaultdict(list)
-        refused: set[str] = set()
-        for flow, ways in enumerate(table.flows):
-            best = next((i for i, way in enumerate(ways) if usable[way]), None)
-            name = "no route" if best is None else ways[best].name
-            devices = () if best is None else self._refusing(index, flow, ways[best])
-            if devices:
-                best, name = None, f"dropped by {' and '.join(devices)}, stateful"
-                refused.add(name)
-            if best != position[flow]:
-                position[flow] = best
-                moved[best].append(flow)
-                taken[name].append(best)
-        for best, flows in moved.items():
-            self._world.set_route(table.stream, table.direction, best, flows)
-        for name, positions in taken.items():
-            where = f"{len(positions)} of {len(table.flows)} flows, {table.direction}: {name}"
-            fact = Reroute(
-                direction=table.direction,
-                moved_count=sum(bool(position) for position in positions),
-                returned_count=positions.count(0),
-                reset_count=len(positions) if name in refused else 0,
-            )
-            self._world.event("reroute", table.stream, cause, where, fact)
-
-    def _refusing(self, index: int, flow: int, back: Way) -> tuple[str, ...]:
-        """The devices that drop a flow on its way back."""
-        there = self._there.get(index)
-        partner = None if there is None else self._tables[index].partners[flow]
-        if there is None or partner is None:
-            return ()
-        position = self._position[there][partner]
-        if position is None:
-            return ()
-        return refusing(self._tables[there].flows[partner][position], back)

@@ -10,15 +10,13 @@ passed on (rule R072), and nothing passes between an ExpressRoute and a VPN gate
 
 from __future__ import annotations
 
-import ipaddress
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from simulator.draft import Draft, Offer, RouteKind
+from simulator.draft import DEFAULT_ROUTE, Draft, Offer, RouteKind
 
-DEFAULT_ROUTE: Final = ipaddress.IPv4Network((0, 0))
 _THROUGH_GATEWAY: Final = frozenset({RouteKind.VPN, RouteKind.EXPRESSROUTE})
 
 
@@ -99,8 +97,16 @@ class Transit:
         """What stands in the way of transit between two places, if something nearly leads there."""
         if self._peered[at] & self._peered[to]:
             return "peering is not transitive (rule R111)"
-        if any(to in self._offers.get(middle, {}) for middle in self._middles.get(at, {})):
-            return "transit through a gateway needs BGP on every connection (rule R073)"
+        for middle, there in self._offers.get(at, {}).items():
+            onward = self._offers.get(middle, {}).get(to, ())
+            kinds = {offer.kind for offer in (*there, *onward)} if onward else set()
+            is_site = not self._draft.place(middle).region
+            if is_site and kinds == {RouteKind.EXPRESSROUTE}:
+                return "a circuit does not lead from VNet to VNet; peer them (rule R141)"
+            if not is_site and kinds == _THROUGH_GATEWAY:
+                return "nothing passes between ExpressRoute and VPN in a VNet (rule R121)"
+            if not is_site and kinds == {RouteKind.VPN}:
+                return "transit through a gateway needs BGP on every connection (rule R073)"
         return ""
 
 

@@ -6,10 +6,10 @@ units elsewhere. Checks of sense need values and use every entry that is valid i
 
 from __future__ import annotations
 
-import itertools
 from bisect import bisect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Network, collapse_addresses
 from typing import Any, TypeVar
 
@@ -32,9 +32,17 @@ from simulator.components.private_endpoint import PrivateEndpoint
 from simulator.components.site import Site
 from simulator.components.vnet import Vnet
 from simulator.components.vnet_to_vnet import VnetToVnet
-from simulator.scenario import client_checks, expressroute_checks
+from simulator.draft import INTERNET
+from simulator.scenario import (
+    client_checks,
+    expressroute_checks,
+    fault_checks,
+    internet_checks,
+    nat_checks,
+)
 from simulator.scenario.model import Connection, Fault, Run, Scenario, Traffic
 from simulator.scenario.source import Source, TreePath
+from simulator.traffic.transfers import Transfers
 
 T = TypeVar("T")
 
@@ -52,11 +60,13 @@ def references(tree: Source) -> list[Problem]:
     data = tree.data
     vnets, sites = _map(data.get("vnets")), _map(data.get("sites"))
     gateways, connections = _map(data.get("gateways")), _map(data.get("connections"))
-    places = {**sites, **vnets, **_map(data.get("private_endpoints"))}
+    subnets = internet_checks.subnets(vnets)
+    places = {**sites, **vnets, **_map(data.get("private_endpoints")), **subnets}
     clients = _map(data.get("clients"))
-    found = _Dangling(tree)
+    found = Dangling(tree)
     for name, gateway in _entries(gateways):
         found.look(("gateways", name, "vnet"), gateway, vnets, "VNet")
+        found.look(("gateways", name, "default_site"), gateway, sites, "site")
         auth = _map(_map(gateway.get("p2s")).get("auth"))
         found.look(("gateways", name, "p2s", "auth", "server"), auth, places, "site or VNet")
     for name, group in _entries(clients):
@@ -82,6 +92,7 @@ def references(tree: Source) -> list[Problem]:
             for index, end in enumerate(ends) if isinstance(ends, list) else ():
                 found.name(("connections", name, field, index), end, known, what)
     expressroute_checks.references(data, found)
+    nat_checks.references(data, found)
     for name, path_entry in _entries(_map(data.get("paths"))):
         found.look(("paths", name, "from"), path_entry, sites, "site")
         found.look(("paths", name, "to"), path_entry, vnets, "VNet")
@@ -89,26 +100,18 @@ def references(tree: Source) -> list[Problem]:
         if providers:
             found.look(("paths", name, "internet"), path_entry, providers, "internet access")
     for name, stream in _entries(_map(data.get("traffic"))):
-        ends = {**places, **clients}
+        ends = {**places, **clients, INTERNET: None}
         found.look(("traffic", name, "from"), stream, ends, "site, VNet or group of clients")
         # Traffic to clients has a rule of its own.
         found.look(("traffic", name, "to"), stream, ends, "site or VNet")
-    faults = data.get("faults")
-    for index, fault in enumerate(faults) if isinstance(faults, list) else ():
-        if isinstance(fault, dict):
-            found.look(("faults", index, "site"), fault, sites, "site")
-            found.look(("faults", index, "connection"), fault, connections, "connection")
-            found.look(("faults", index, "gateway"), fault, gateways, "gateway")
-            providers = _map(_map(sites.get(_text(fault.get("site")))).get("internet"))
-            if providers:
-                found.look(("faults", index, "internet"), fault, providers, "internet access")
-            devices = _map(_map(sites.get(_text(fault.get("site")))).get("devices"))
-            if devices:
-                found.look(("faults", index, "device"), fault, devices, "device")
+    streams = _map(data.get("traffic"))
+    for held in _map(_map(data.get("targets")).get("goodput")):
+        found.name(("targets", "goodput", held), held, streams, "stream")
+    fault_checks.references(data, found)
     return found.problems
 
 
-class _Dangling:
+class Dangling:
     """Collects references that lead nowhere."""
 
     def __init__(self, tree: Source) -> None:
@@ -192,27 +195,33 @@ class Parts:
             )
         faults = whole.get("faults")
         return cls(
-            _valid({0: whole.get("run", {})}, TypeAdapter(Run)).get(0),
-            _valid(whole.get("vnets"), TypeAdapter(Vnet)),
-            _valid(whole.get("sites"), TypeAdapter(Site)),
-            _valid(whole.get("gateways"), TypeAdapter(VpnGateway)),
-            _valid(whole.get("gateways"), TypeAdapter(ExpressRouteGatewaySchema)),
-            _valid(whole.get("peering_ports"), TypeAdapter(PeeringPort)),
-            _valid(whole.get("circuits"), TypeAdapter(CircuitSchema)),
-            _valid(whole.get("private_endpoints"), TypeAdapter(PrivateEndpoint)),
-            _valid(whole.get("connections"), TypeAdapter(Connection)),
-            _valid(whole.get("clients"), TypeAdapter(Clients)),
-            _valid(whole.get("paths"), TypeAdapter(Path)),
-            _valid(whole.get("traffic"), TypeAdapter(Traffic)),
-            _valid(dict(enumerate(faults if isinstance(faults, list) else ())), TypeAdapter(Fault)),
+            _valid({0: whole.get("run", {})}, Run).get(0),
+            _valid(whole.get("vnets"), Vnet),
+            _valid(whole.get("sites"), Site),
+            _valid(whole.get("gateways"), VpnGateway),
+            _valid(whole.get("gateways"), ExpressRouteGatewaySchema),
+            _valid(whole.get("peering_ports"), PeeringPort),
+            _valid(whole.get("circuits"), CircuitSchema),
+            _valid(whole.get("private_endpoints"), PrivateEndpoint),
+            _valid(whole.get("connections"), Connection),
+            _valid(whole.get("clients"), Clients),
+            _valid(whole.get("paths"), Path),
+            _valid(whole.get("traffic"), Traffic),
+            _valid(dict(enumerate(faults if isinstance(faults, list) else ())), Fault),
         )
 
 
-def _valid(section: Any, adapter: TypeAdapter[Any]) -> dict[Any, Any]:
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """The validator of a kind of entries; it takes longer to make than to use."""
+    return TypeAdapter(kind)
+
+
+def _valid(section: Any, kind: Any) -> dict[Any, Any]:
     valid = {}
     for name, entry in section.items() if isinstance(section, dict) else ():
         try:
-            valid[name] = adapter.validate_python(entry)
+            valid[name] = _adapter(kind).validate_python(entry)
         except ValidationError:
             continue
     return valid
@@ -234,9 +243,11 @@ def sense(parts: Parts, tree: Source, catalog: Catalog) -> list[Problem]:
         *expressroute_checks.sense(parts, tree, catalog),
         *client_checks.pools_and_protocols(parts, tree, catalog),
         *client_checks.clients(parts, tree),
+        *nat_checks.sense(parts, tree, catalog),
+        *internet_checks.sense(parts, tree),
         *_paths(parts, tree),
         *_traffic(parts, tree),
-        *_faults(parts, tree),
+        *fault_checks.sense(parts, tree),
     ]
 
 
@@ -267,19 +278,26 @@ class _Range:
 
 
 def _address_spaces(parts: Parts, tree: Source) -> Iterator[Problem]:
-    """Prefixes that contain one another would make routes ambiguous."""
+    """Prefixes that contain one another would make routes ambiguous, but for those behind NAT."""
     ranges = [
-        _Range(prefix, (section, name, "address_space", index), f"{prefix} of {name}")
-        for section, entries in (("vnets", parts.vnets), ("sites", parts.sites))
-        for name, entry in entries.items()
-        for index, prefix in enumerate(entry.address_space)
+        _Range(prefix, ("vnets", name, "address_space", index), f"{prefix} of {name}")
+        for name, vnet in parts.vnets.items()
+        for index, prefix in enumerate(vnet.address_space)
     ]
-    yield from _overlaps(ranges, tree, "address spaces must be disjoint")
+    has_nat = any(getattr(c, "nat", ()) for c in parts.connections.values())
+    for name, site in parts.sites.items():
+        for index, prefix in enumerate(site.address_space):
+            path: TreePath = ("sites", name, "address_space", index)
+            seen_as = nat_checks.seen_by_platform(name, prefix, parts) if has_nat else (prefix,)
+            for outside in seen_as:
+                seen = "" if outside == prefix else f", seen as {outside}"
+                ranges.append(_Range(outside, path, f"{prefix} of {name}{seen}"))
+    yield from _overlaps(ranges, tree, "address spaces must be disjoint", "R018")
     for name, vnet in parts.vnets.items():
         yield from _subnets(name, vnet, tree)
 
 
-def _overlaps(ranges: list[_Range], tree: Source, fix: str) -> Iterator[Problem]:
+def _overlaps(ranges: list[_Range], tree: Source, fix: str, rule_id: str = "") -> Iterator[Problem]:
     """For each range that overlaps another, a problem at the one written later.
 
     In order of first address an overlap is with the range that reaches furthest so far.
@@ -288,7 +306,8 @@ def _overlaps(ranges: list[_Range], tree: Source, fix: str) -> Iterator[Problem]
     for one in sorted(ranges, key=lambda r: (int(r.prefix.network_address), r.prefix.prefixlen)):
         if widest is not None and one.prefix.overlaps(widest.prefix):
             earlier, later = sorted((widest, one), key=lambda r: _order(tree, r.path))
-            yield tree.problem(later.path, f"overlaps {earlier.name}", fix)
+            named = f" (rule {rule_id})" if rule_id else ""
+            yield tree.problem(later.path, f"overlaps {earlier.name}{named}", fix)
         if widest is None or one.prefix.broadcast_address > widest.prefix.broadcast_address:
             widest = one
 
@@ -351,12 +370,12 @@ def _gateways(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]
     for name, gateway in parts.gateways.items():
         other = in_vnet.setdefault(gateway.vnet, name)
         if other != name:
-            rule = f"the VNet has a VPN gateway already, {other}"
+            rule = f"the VNet has a VPN gateway already, {other} (rule R001)"
             fix = "a VNet has one VPN gateway at most"
             yield tree.problem(("gateways", name, "vnet"), rule, fix)
         vnet = parts.vnets.get(gateway.vnet)
         if vnet is not None and vnet.gateway_subnet is None:
-            rule = f"VNet {gateway.vnet} has no GatewaySubnet for the gateway"
+            rule = f"VNet {gateway.vnet} has no GatewaySubnet for the gateway (rule R008)"
             fix = f"add gateway_subnet: {_example_subnet(vnet.address_space[0])} to it"
             yield tree.problem(("gateways", name, "vnet"), rule, fix)
         try:
@@ -365,7 +384,7 @@ def _gateways(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]
             _, _, reason = str(error).partition(": ")
             rule, _, fix = reason.partition("; ")
             path = ("gateways", name, "generation")
-            yield tree.problem(path, rule, fix)
+            yield tree.problem(path, f"{rule} (rule R146)", fix)
 
 
 def _sites(parts: Parts, tree: Source) -> Iterator[Problem]:
@@ -404,12 +423,12 @@ def _connections(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Probl
             continue
         devices = _device_names(connection, site)
         if connection.devices is None and not devices:
-            rule = f"no device of {connection.site} has a public_ip"
+            rule = f"no device of {connection.site} has a public_ip (rule R030)"
             fix = "add public_ip to the device that builds tunnels"
             yield tree.problem((*path, "site"), rule, fix)
         for device in dict.fromkeys(devices):
             if site.devices[device].public_ip is None:
-                rule = f"device {device} has no public_ip, so it builds no tunnels"
+                rule = f"device {device} has no public_ip, so it builds no tunnels (rule R030)"
                 fix = "add public_ip to the device, or list another"
                 yield tree.problem((*path, "devices"), rule, fix)
         for repeated in sorted({d for d in devices if devices.count(d) > 1}):
@@ -440,11 +459,6 @@ def _vnet_to_vnet(
             rule = "a VNet-to-VNet connection needs route-based gateways (rule R105)"
             fix = f"write vpn_type: route-based for {connection.gateways[index]}"
             yield tree.problem((*path, "gateways", index), rule, fix)
-    numbers = {gateway.bgp.asn for gateway in gateways if gateway is not None}
-    if connection.routing == "bgp" and len(numbers) < len(gateways) and None not in gateways:
-        rule = f"both gateways have AS number {next(iter(numbers))} (rule R065)"
-        fix = "write another bgp: {asn: ...} for one of them"
-        yield tree.problem((*path, "routing"), rule, fix)
 
 
 def _peering(path: TreePath, peering: Peering, parts: Parts, tree: Source) -> Iterator[Problem]:
@@ -488,7 +502,11 @@ def _paths(parts: Parts, tree: Source) -> Iterator[Problem]:
 
 def _traffic(parts: Parts, tree: Source) -> Iterator[Problem]:
     sites, vnets = _map(tree.data.get("sites")), _map(tree.data.get("vnets"))
-    vnets = {**vnets, **_map(tree.data.get("private_endpoints"))}
+    vnets = {
+        **vnets,
+        **_map(tree.data.get("private_endpoints")),
+        **internet_checks.subnets(vnets),
+    }
     group = _joined(parts)
     all_valid = all(
         len(valid) == len(_map(tree.data.get(section)))
@@ -503,6 +521,7 @@ def _traffic(parts: Parts, tree: Source) -> Iterator[Problem]:
     for name, stream in parts.traffic.items():
         path: TreePath = ("traffic", name)
         yield from _stream_times(path, stream, parts.run, tree)
+        yield from _flow_level_only(path, stream, parts.run, tree)
         ends = (stream.from_, stream.to)
         if stream.from_ == stream.to:
             rule = f"both ends are {stream.to}, which passes nothing of this model"
@@ -517,6 +536,21 @@ def _traffic(parts: Parts, tree: Source) -> Iterator[Problem]:
             and group(stream.from_) != group(stream.to)
         ):
             yield tree.problem((*path, "to"), *_not_joined(ends, sites, vnets))
+
+
+def _flow_level_only(
+    path: TreePath, stream: TrafficSchema, run: Run | None, tree: Source
+) -> Iterator[Problem]:
+    """What the packet level cannot simulate."""
+    if run is None or run.fidelity == "flow":
+        return
+    fix = "write run: {fidelity: flow}, or give --fidelity flow"
+    if isinstance(stream, Transfers):
+        rule = "transfers are simulated at flow level only"
+        yield tree.problem((*path, "kind"), rule, fix)
+    elif getattr(stream, "profile", None) is not None:
+        rule = "a profile of the day is followed at flow level only"
+        yield tree.problem((*path, "profile"), rule, fix)
 
 
 def _not_joined(
@@ -547,6 +581,10 @@ def _joined(parts: Parts) -> Callable[[str], str]:
         if group.gateway in parts.gateways
     ]
     joined += [(name, endpoint.vnet) for name, endpoint in parts.private_endpoints.items()]
+    joined += [
+        (name, *(f"{name}.{subnet}" for subnet in vnet.subnets))
+        for name, vnet in parts.vnets.items()
+    ]
     for places in joined:
         names = [name_of(place) for place in places]
         for name in names[1:]:
@@ -567,50 +605,6 @@ def _stream_times(
         yield tree.problem((*path, "start"), rule, "start earlier, or run longer")
 
 
-def _faults(parts: Parts, tree: Source) -> Iterator[Problem]:
-    for index, fault in parts.faults.items():
-        yield from _fault_times(("faults", index), fault, parts.run, tree)
-        instance = getattr(fault, "instance", None)
-        gateway = parts.gateways.get(getattr(fault, "gateway", ""))
-        if instance is not None and gateway is not None and instance >= gateway.instances:
-            rule = f"the gateway has {gateway.instances} instances, numbered from 0"
-            fix = f"write 0 to {gateway.instances - 1}"
-            yield tree.problem(("faults", index, "instance"), rule, fix)
-    yield from _overlapping_faults(parts, tree)
-
-
-def _fault_times(
-    path: TreePath, fault: FaultSchema, run: Run | None, tree: Source
-) -> Iterator[Problem]:
-    at = format_duration(fault.at)
-    if run is not None and fault.at >= run.horizon:
-        rule = f"lies after the horizon of {format_duration(run.horizon)}"
-        yield tree.problem((*path, "at"), rule, "set it earlier, or run longer")
-    if fault.duration is not None and fault.until is not None:
-        rule = "a fault has duration or until, not both"
-        yield tree.problem((*path, "until"), rule, "remove one of them", key=True)
-    elif fault.until is not None and fault.until <= fault.at:
-        rule = f"must be after the fault begins at {at}"
-        yield tree.problem((*path, "until"), rule, "swap them")
-
-
-def _overlapping_faults(parts: Parts, tree: Source) -> Iterator[Problem]:
-    """Two faults of one thing at one time: the first repair would end both."""
-    by_target: dict[tuple[object, ...], list[tuple[float, float, int]]] = {}
-    for index, fault in parts.faults.items():
-        times = ("at", "duration", "until")
-        target = fault.model_dump(mode="json", by_alias=True, exclude=set(times))
-        by_target.setdefault(tuple(target.items()), []).append((fault.at, fault.end_s, index))
-    for stretches in by_target.values():
-        stretches.sort()
-        for (_, end_s, earlier), (at_s, _, index) in itertools.pairwise(stretches):
-            if at_s < end_s:
-                line = tree.mark(("faults", earlier)).line
-                rule = f"begins before the same fault of line {line} ends"
-                fix = "shorten one, or make them one fault"
-                yield tree.problem(("faults", index, "at"), rule, fix)
-
-
 # ---------------------------------------------------------------------------------------------
 # Warnings
 # ---------------------------------------------------------------------------------------------
@@ -618,12 +612,5 @@ def _overlapping_faults(parts: Parts, tree: Source) -> Iterator[Problem]:
 
 def warnings(scenario: Scenario, tree: Source, catalog: Catalog) -> Iterator[Problem]:
     """What is accepted and should still be known."""
-    for name, gateway in scenario.gateways.items():
-        if not isinstance(gateway, VpnGateway):
-            continue
-        sku = catalog.vpn_gateway_sku(gateway.sku, gateway.generation)
-        if sku.successor:
-            rule = f"this SKU is retired ({sku.as_of})"
-            path = ("gateways", name, "sku")
-            yield tree.problem(path, rule, f"its successor is {sku.successor}")
     yield from expressroute_checks.warnings(scenario, tree, catalog)
+    yield from nat_checks.warnings(scenario, tree)

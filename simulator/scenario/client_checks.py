@@ -45,9 +45,6 @@ def pools_and_protocols(parts: Parts, tree: Source, catalog: Catalog) -> Iterato
         if gateway.p2s is None:
             continue
         path: TreePath = ("gateways", name, "p2s")
-        if gateway.vpn_type == "policy-based":
-            rule = "a policy-based gateway takes no point-to-site clients (rule R048)"
-            yield tree.problem(path, rule, "write vpn_type: route-based", key=True)
         yield from _protocols(path, gateway, gateway.p2s, tree, catalog)
     yield from _pools(parts, tree)
 

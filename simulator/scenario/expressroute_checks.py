@@ -12,6 +12,9 @@ from simulator.catalog import Catalog
 from simulator.components.circuit import CircuitSchema
 from simulator.components.expressroute_connection import ExpressRouteConnection
 from simulator.components.expressroute_gateway import ExpressRouteGatewaySchema
+from simulator.faults.bgp_session_reset import BgpSessionReset
+from simulator.faults.expressroute_instance_failure import ExpressRouteInstanceFailure
+from simulator.faults.peering_location_outage import PeeringLocationOutage
 from simulator.scenario.source import Source, TreePath
 
 if TYPE_CHECKING:
@@ -56,6 +59,9 @@ def references(data: Mapping[str, Any], found: Dangling) -> None:
         found.look(("private_endpoints", name, "vnet"), _map(endpoint), vnets, "VNet")
     for name, connection in _map(data.get("connections")).items():
         found.look(("connections", name, "circuit"), _map(connection), circuits, "circuit")
+    faults = data.get("faults")
+    for index, fault in enumerate(faults) if isinstance(faults, list) else ():
+        found.look(("faults", index, "circuit"), _map(fault), circuits, "circuit")
 
 
 def _map(value: Any) -> dict[str, Any]:
@@ -72,7 +78,7 @@ def sense(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:
     yield from _connections(parts, tree, catalog)
     yield from _wrong_gateways(parts, tree)
     yield from _private_endpoints(parts, tree)
-    yield from _faults(parts, tree)
+    yield from _faults(parts, tree, catalog)
 
 
 def _split(error: CatalogError) -> tuple[str, str]:
@@ -155,7 +161,7 @@ def _gateway(
         yield tree.problem((*path, "vnet"), rule, "a VNet has one ExpressRoute gateway at most")
     vnet = parts.vnets.get(gateway.vnet)
     if vnet is not None and vnet.gateway_subnet is None:
-        rule = f"VNet {gateway.vnet} has no GatewaySubnet for the gateway"
+        rule = f"VNet {gateway.vnet} has no GatewaySubnet for the gateway (rule R008)"
         fix = "add gateway_subnet, of /27 or larger, to it"
         yield tree.problem((*path, "vnet"), rule, fix)
     try:
@@ -178,6 +184,8 @@ def _coexistence(
     subnet = parts.vnets[vpn.vnet].gateway_subnet if vpn.vnet in parts.vnets else None
     if subnet is not None and subnet.prefixlen > COEXISTENCE_PREFIX_LENGTH_MAX:
         rule = "two gateways need a GatewaySubnet of /27 or larger (rule R012)"
+        if catalog.era == "2017-12":
+            rule += "; a running gateway and its subnet are then rebuilt (rule R129)"
         fix = f"write a prefix of /{COEXISTENCE_PREFIX_LENGTH_MAX} or shorter"
         yield tree.problem(("vnets", vpn.vnet, "gateway_subnet"), rule, fix)
     beside = "beside an ExpressRoute gateway the VPN gateway"
@@ -209,7 +217,7 @@ def _connections(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Probl
             rule = f"{other} joins {connection.circuit} and {connection.gateway} too"
             yield tree.problem(path, rule, "remove one of the two", key=True)
         if connection.gateway in parts.gateways:
-            rule = f"{connection.gateway} is a VPN gateway (rule R003)"
+            rule = f"{connection.gateway} is a VPN gateway (rules R003, R004)"
             yield tree.problem((*path, "gateway"), rule, "name a gateway of type expressroute")
         gateway = parts.expressroute_gateways.get(connection.gateway)
         circuit = parts.circuits.get(connection.circuit)
@@ -305,15 +313,51 @@ def _private_endpoints(parts: Parts, tree: Source) -> Iterator[Problem]:
             yield tree.problem((*path, "address"), rule, "write an address of the VNet")
 
 
-def _faults(parts: Parts, tree: Source) -> Iterator[Problem]:
+def _faults(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:
     for index, fault in parts.faults.items():
-        if getattr(fault, "gateway", None) in parts.expressroute_gateways:
+        if isinstance(fault, ExpressRouteInstanceFailure):
+            yield from _instance(index, fault, parts, tree, catalog)
+        elif getattr(fault, "gateway", None) in parts.expressroute_gateways:
             rule = "this fault is one of a VPN gateway"
             yield tree.problem(("faults", index, "gateway"), rule, "name a gateway of type vpn")
         connection = parts.connections.get(getattr(fault, "connection", None) or "")
         if isinstance(connection, ExpressRouteConnection):
             rule = "an ExpressRoute connection has no tunnels"
             yield tree.problem(("faults", index, "connection"), rule, "name one of type ipsec")
+        if isinstance(fault, PeeringLocationOutage):
+            yield from _dark_location(index, fault, parts, tree, catalog)
+        if isinstance(fault, BgpSessionReset) and getattr(connection, "routing", "bgp") != "bgp":
+            rule = f"{fault.connection} has static routing and no BGP session"
+            fix = "name a connection with routing: bgp, or a circuit"
+            yield tree.problem(("faults", index, "connection"), rule, fix)
+
+
+def _instance(
+    index: int, fault: ExpressRouteInstanceFailure, parts: Parts, tree: Source, catalog: Catalog
+) -> Iterator[Problem]:
+    """A fault of an instance of an ExpressRoute gateway."""
+    if fault.gateway in parts.gateways:
+        rule = f"{fault.gateway} is a VPN gateway"
+        fix = "name a gateway of type expressroute, or write kind: gateway-instance-failure"
+        yield tree.problem(("faults", index, "gateway"), rule, fix)
+    count = int(catalog.default("gateway.instances").value)
+    if fault.instance >= count:
+        rule = f"the gateway has {count} instances, numbered from 0"
+        yield tree.problem(("faults", index, "instance"), rule, f"write 0 to {count - 1}")
+
+
+def _dark_location(
+    index: int, fault: PeeringLocationOutage, parts: Parts, tree: Source, catalog: Catalog
+) -> Iterator[Problem]:
+    """An outage of a place where nothing ends."""
+    ends = [_location(circuit, parts) for circuit in parts.circuits.values()]
+    metros = [_location(circuit, parts) for circuit in parts.circuits.values() if circuit.metro]
+    ends += [catalog.peering_location(place).metro_pair for place in metros if place]
+    known = sorted({place for place in ends if place})
+    if fault.peering_location not in known:
+        rule = "no circuit ends there"
+        fix = f"write {' or '.join(known)}" if known else "add a circuit that ends there"
+        yield tree.problem(("faults", index, "peering_location"), rule, fix)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from simulator.base.errors import Problem, ScenarioError, UsageError, did_you_mean
 from simulator.base.fields import use_lookup
 from simulator.catalog import Catalog, load_catalog
-from simulator.scenario import checks, copies, site_tables
+from simulator.scenario import checks, copies, rules, site_tables
 from simulator.scenario import source as sources
 from simulator.scenario.model import ERAS, Scenario
 from simulator.scenario.problems import from_pydantic
@@ -181,6 +181,15 @@ def _override(tree: Source, overrides: Mapping[str, Any]) -> Source:
     return result
 
 
+def unknown_paths(tree: Source, paths: Iterable[str]) -> list[Problem]:
+    """What is wrong with dotted paths that are to be set later, whatever their values."""
+    problems = []
+    for path in paths:
+        set_null = _override(tree, {path: None})
+        problems += set_null.problems[len(tree.problems) :]
+    return problems
+
+
 def _override_value(given: Any, file: str) -> Any:
     """Text as YAML reads it (`2` is a number, `[a, b]` a list); other values as they are."""
     if not isinstance(given, str):
@@ -275,10 +284,12 @@ def build(written: Source, name: str, overrides: Mapping[str, Any]) -> Scenario:
         parts = checks.Parts.of(scenario or tree.data)
     problems += checks.references(tree)
     problems += checks.sense(parts, tree, catalog)
+    found = rules.apply(rules.Design(parts, tree, catalog), catalog)
+    problems += found.rejections
     if problems or scenario is None:
         raise ScenarioError(problems)
-    warnings = checks.warnings(scenario, tree, catalog)
-    scenario.remember(asked, name, tuple(warnings))
+    warnings = (*checks.warnings(scenario, tree, catalog), *found.warnings)
+    scenario.remember(asked, name, warnings, found)
     return scenario
 
 

@@ -21,6 +21,8 @@ from simulator.base.fields import (
     Named,
     PositiveDuration,
     Quantity,
+    Rate,
+    Ratio,
     Sequenced,
     Text,
     TrafficSchema,
@@ -38,6 +40,7 @@ from simulator.components.private_endpoint import PrivateEndpoint
 from simulator.components.site import Site
 from simulator.components.vnet import Vnet
 from simulator.faults import FAULTS
+from simulator.scenario.rules.registry import Findings
 from simulator.scenario.source import Source
 from simulator.traffic import TRAFFIC
 
@@ -63,24 +66,52 @@ class Run(fields.Schema):
         "1 s", "width of one row of the timeline"
     )
     seed: int = Field(default=1, ge=0, le=2**63 - 1, description="seed of every random number")
-    fidelity: Literal["packet"] = Field(
-        default="packet", description="packet: every packet is simulated at every hop"
+    fidelity: Literal["packet", "flow"] = Field(
+        default="packet",
+        description="packet: every packet is simulated at every hop, for seconds and minutes; "
+        "flow: flows share hops, for hours and days",
     )
     replications: int = Field(
         default=1, ge=1, le=10_000, description="runs with different random numbers"
     )
 
 
+class GoodputTarget(fields.Schema):
+    """The least goodput of one stream."""
+
+    forward: Rate | None = Field(default=None, description="at least this from its `from` on")
+    return_: Rate | None = Field(
+        default=None, alias="return", description="at least this on the way back"
+    )
+
+
 class Targets(fields.Schema):
-    """What the design must reach; a missed target makes the command exit with 1."""
+    """What the design must reach; a missed target makes `crossprem check` exit with 1."""
 
     latency_p95: PositiveDuration | None = Field(
         default=None, description="one-way latency that 95 % of the packets of a stream stay below"
     )
+    loss: Ratio | None = Field(
+        default=None, description="greatest share of the packets of any stream that is lost"
+    )
     outage: Duration | None = Field(
         default=None, description="longest outage of any stream after a fault"
     )
+    goodput: Named[GoodputTarget] = Field(
+        default_factory=_none, description="least goodput, by stream"
+    )
     monthly_cost: Money | None = Field(default=None, description="cost of a month")
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Every target that is set, in SI units, by its dotted path below `targets`."""
+        single = {name: getattr(self, name) for name in type(self).model_fields}
+        found = {name: limit for name, limit in single.items() if isinstance(limit, float)}
+        for stream, least in self.goodput.items():
+            for direction, limit_bps in (("forward", least.forward), ("return", least.return_)):
+                if limit_bps is not None:
+                    found[f"goodput.{stream}.{direction}"] = limit_bps
+        return found
 
 
 def _one_of(registry: Registry[ModuleType], tag: str = "kind") -> Any:
@@ -137,6 +168,7 @@ class Scenario(fields.Schema):
 
     _written: Source = PrivateAttr(default_factory=lambda: Source("<model>"))
     _warnings: tuple[Problem, ...] = PrivateAttr(default=())
+    _findings: Findings = PrivateAttr(default_factory=Findings)
     _name: str = PrivateAttr(default="scenario")
 
     @property
@@ -149,9 +181,26 @@ class Scenario(fields.Schema):
         """What was accepted and should still be known, such as a retired SKU."""
         return self._warnings
 
-    def remember(self, written: Source, name: str, warnings: tuple[Problem, ...]) -> None:
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """Rules that hold of the design and ask for nothing."""
+        return self._findings.notes
+
+    def stopped(self, section: str) -> dict[str, str]:
+        """Connections or clients of a section that a rule keeps out, and why."""
+        return {name: why for (of, name), why in self._findings.stopped.items() if of == section}
+
+    @property
+    def written(self) -> Source:
+        """The tree that it was made from, as written."""
+        return self._written
+
+    def remember(
+        self, written: Source, name: str, warnings: tuple[Problem, ...], findings: Findings
+    ) -> None:
         """Keep what was written, for variants and for the origin of defaults; called by `load`."""
         self._written, self._name, self._warnings = written, name, warnings
+        self._findings = findings
 
     def with_(self, path: str | Mapping[str, Any], value: Any = None) -> Scenario:
         """A new scenario with one value changed, or several given as a dict of dotted paths.

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from simulator.base.errors import Problem, did_you_mean
 from simulator.base.fields import PROBLEM_TYPE, Lookup
+from simulator.scenario.model import Scenario
 from simulator.scenario.shape import Shape
 from simulator.scenario.source import Source, TreePath, item_at, shown_value
 
 #: More problems than this are cut off: nobody reads them, and nearest names take time.
 PROBLEMS_MAX = 1000
+
+#: Longer messages do not list all kinds twice.
+CHARACTERS_MAX = 400
 
 #: Type of the pydantic error of a text that is none of the choices.
 LITERAL = "literal_error"
@@ -35,8 +39,16 @@ _PLAIN = {
 }
 
 
-def from_pydantic(error: ValidationError, source: Source, lookup: Lookup) -> list[Problem]:
-    """Every error of one validation, without those that follow from a worse one."""
+def from_pydantic(
+    error: ValidationError,
+    source: Source,
+    lookup: Lookup,
+    root: type[BaseModel] = Scenario,
+) -> list[Problem]:
+    """Every error of one validation, without those that follow from a worse one.
+
+    `root` is the model of the whole tree.
+    """
     located: list[tuple[TreePath, ErrorDetails]] = []
     for details in error.errors(include_url=False):
         path = field_path(details["loc"])
@@ -52,7 +64,7 @@ def from_pydantic(error: ValidationError, source: Source, lookup: Lookup) -> lis
     problems: list[Problem] = []
     seen: set[tuple[object, ...]] = set()
     for path, details in located[:PROBLEMS_MAX]:
-        problem = _problem(path, details, source, lookup)
+        problem = _problem(path, details, source, lookup, root)
         # Copies made by `count` share their place: say it once.
         identity = (problem.file, problem.line, problem.col, problem.rule, problem.fix)
         if source.is_copy(path) and identity in seen:
@@ -80,13 +92,15 @@ def _place(source: Source, path: TreePath) -> tuple[str, int, int]:
     return (mark.file, mark.line, mark.col)
 
 
-def _problem(path: TreePath, details: ErrorDetails, source: Source, lookup: Lookup) -> Problem:
+def _problem(
+    path: TreePath, details: ErrorDetails, source: Source, lookup: Lookup, root: type[BaseModel]
+) -> Problem:
     kind, context, value = details["type"], details.get("ctx", {}), details["input"]
     is_key = "[key]" in details["loc"]
     if kind == "missing":
-        return _missing(path, source)
+        return _missing(path, source, root)
     if kind == "extra_forbidden":
-        return _unknown(path, source)
+        return _unknown(path, source, root)
     if kind in {"union_tag_invalid", "union_tag_not_found"}:
         return _wrong_kind(path, context, source)
     if kind == PROBLEM_TYPE:
@@ -100,9 +114,9 @@ def _problem(path: TreePath, details: ErrorDetails, source: Source, lookup: Look
     return source.problem(path, rule, fix or None, key=is_key)
 
 
-def _missing(path: TreePath, source: Source) -> Problem:
+def _missing(path: TreePath, source: Source, root: type[BaseModel]) -> Problem:
     owner, name = path[:-1], str(path[-1])
-    info = Shape.at(owner, source.data).field(name, item_at(source.data, owner))
+    info = Shape.at(owner, source.data, root).field(name, item_at(source.data, owner))
     meaning = f" ({info.description})" if info is not None and info.description else ""
     rule = "a required field is missing"
     mark = source.mark(owner, key=True)
@@ -110,9 +124,9 @@ def _missing(path: TreePath, source: Source) -> Problem:
     return Problem(mark.file, mark.line, mark.col, shown, None, rule, f"add {name}: ...{meaning}")
 
 
-def _unknown(path: TreePath, source: Source) -> Problem:
+def _unknown(path: TreePath, source: Source, root: type[BaseModel]) -> Problem:
     owner = path[:-1]
-    names = Shape.at(owner, source.data).field_names(item_at(source.data, owner))
+    names = Shape.at(owner, source.data, root).field_names(item_at(source.data, owner))
     return source.problem(path, "unknown field", did_you_mean(str(path[-1]), names), key=True)
 
 
@@ -131,8 +145,10 @@ def _wrong_kind(path: TreePath, context: Mapping[str, Any], source: Source) -> P
         rule = "a required field is missing"
         return Problem(mark.file, mark.line, mark.col, shown, None, rule, fix)
     value = entry[field]
-    fix = did_you_mean(shown_value(value), kinds)
-    return source.problem((*path, field), f"must be one of {', '.join(kinds)}", fix)
+    rule, fix = f"must be one of {', '.join(kinds)}", did_you_mean(shown_value(value), kinds)
+    if len(rule) + len(fix) > CHARACTERS_MAX:
+        fix = "write one of them"
+    return source.problem((*path, field), rule, fix)
 
 
 def _bounded(kind: str, context: Mapping[str, Any], value: Any) -> tuple[str, str] | None:
@@ -147,6 +163,10 @@ def _bounded(kind: str, context: Mapping[str, Any], value: Any) -> tuple[str, st
             return f"must be at least {context['ge']}", f"write {context['ge']} or more"
         case "less_than_equal":
             return f"must be at most {context['le']}", f"write {context['le']} or less"
+        case "greater_than":
+            return f"must be greater than {context['gt']}", f"write more than {context['gt']}"
+        case "less_than":
+            return f"must be less than {context['lt']}", f"write less than {context['lt']}"
         case "too_short":
             return "must have at least one entry", "add one"
         case "too_long":

@@ -56,9 +56,9 @@ class Shape:
         self._path = path
 
     @classmethod
-    def at(cls, path: TreePath, data: Any = None) -> Shape:
+    def at(cls, path: TreePath, data: Any = None, root: type[BaseModel] = Scenario) -> Shape:
         """The shape at `path`; `data` is the whole tree, to tell alternatives apart."""
-        shape = cls([Scenario])
+        shape = cls([root])
         for part in path:
             shape = shape.child(part, data)
             data = item_at(data, (part,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -36,16 +36,6 @@ class BulkTcp(fields.TrafficSchema):
 
 Schema = BulkTcp
 
-#: Switch of `kernels.tcp.TcpOptions` -> row of the catalogue's defaults.
-OPTION_ROWS: Final = {
-    "cubic_c": "tcp.cubic_c",
-    "cubic_beta": "tcp.cubic_beta",
-    "newreno_beta": "tcp.reno_beta",
-    "rto_min_s": "tcp.min_rto",
-    "tick_s": "tcp.clock_granularity",
-    "delack_min_s": "tcp.delayed_ack",
-}
-
 
 def plan_rows(bulk: BulkTcp, stream: StreamDraft) -> None:
     """Add each TCP connection: data forward, ACKs on the return direction.
@@ -53,10 +43,7 @@ def plan_rows(bulk: BulkTcp, stream: StreamDraft) -> None:
     The handshake takes one round trip; the connections start at random within another one.
     """
     default = stream.catalog.default
-    header_bytes = round(default("header.ipv4").value + default("header.tcp").value)
-    option_bytes = round(default("header.tcp_timestamps").value)
-    host_mss_bytes = round(default("tcp.mss").value)
-    segment_bytes = stream.segment_bytes(FORWARD, host_mss_bytes, header_bytes)
+    tcp = stream.tcp(FORWARD, bulk.congestion_control, bulk.window, bulk.initial_window)
     rtt_s = stream.rtt_s
     for number in range(bulk.flows):
         flow = stream.label(f"flow-{number}")
@@ -65,25 +52,11 @@ def plan_rows(bulk: BulkTcp, stream: StreamDraft) -> None:
             stream.stream,
             stream.routes(FORWARD, flow, do_not_fragment=True),
             stream.routes(RETURN, flow, do_not_fragment=True),
-            segment_bytes=segment_bytes,
-            mss_bytes=segment_bytes - header_bytes - option_bytes,
-            ack_bytes=header_bytes + option_bytes,
-            window_bytes=bulk.window,
             size_bytes=bulk.size,
             start_s=stream.start_s(bulk.start) + rtt_s * (1 + phase),
-            stop_s=bulk.stop,
+            stop_s=stream.stop_s(bulk.stop),
             handshake_rtt_s=rtt_s,
-            options=_options(bulk, stream),
+            **tcp,
         )
     given = "window" in bulk.model_fields_set
     stream.sources["window"] = SCENARIO if given else default("traffic.bulk-tcp.window").cite()
-
-
-def _options(bulk: BulkTcp, stream: StreamDraft) -> dict[str, Any]:
-    default = stream.catalog.default
-    options: dict[str, Any] = {switch: default(row).value for switch, row in OPTION_ROWS.items()}
-    return options | {
-        "congestion_control": bulk.congestion_control,
-        "initial_cwnd_segments": bulk.initial_window,
-        "segments_per_ack": int(default("tcp.ack_every").value),
-    }

@@ -45,7 +45,7 @@ def plan_rows(constant: Constant, stream: StreamDraft) -> None:
             weights=weights,
             rate_bps=rate_bps,
             start_s=stream.start_s(constant.start),
-            stop_s=constant.stop,
+            stop_s=stream.stop_s(constant.stop),
             header_bytes=stream.udp_header_bytes,
             label=label,
         )

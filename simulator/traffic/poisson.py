@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from simulator.arrivals import DayProfile
 from simulator.base import fields
 from simulator.base.fields import OfferedRate, PacketSize, Rate, defaulted
 from simulator.plan import FORWARD, RETURN, Direction
@@ -22,6 +23,9 @@ class Poisson(fields.TrafficSchema):
     )
     packet_size: PacketSize = Field(
         description="a packet mix of the catalogue, or one size of IP packets"
+    )
+    profile: DayProfile | None = Field(
+        default=None, description="factors on the rates, by hour and day; flow level only"
     )
 
 
@@ -41,7 +45,7 @@ def plan_rows(poisson: Poisson, stream: StreamDraft) -> None:
         if rate_bps == 0:
             continue
         sizes_bytes, weights = stream.packet_sizes(direction, poisson.packet_size)
-        parts_count = stream.equal_ways_count(direction)
+        parts_count = stream.equal_parts_count(direction)
         for part in range(parts_count):
             stream.builder.poisson(
                 stream.stream,
@@ -51,7 +55,8 @@ def plan_rows(poisson: Poisson, stream: StreamDraft) -> None:
                 weights=weights,
                 rate_bps=rate_bps / parts_count,
                 start_s=stream.start_s(poisson.start),
-                stop_s=poisson.stop,
+                stop_s=stream.stop_s(poisson.stop),
                 header_bytes=stream.udp_header_bytes,
                 label=stream.label(str(part)),
+                profile=None if poisson.profile is None else poisson.profile.profile(),
             )

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from simulator.arrivals import DayProfile
 from simulator.base import fields
 from simulator.base.fields import CatalogueName
 from simulator.draft import DIRECTIONS
@@ -22,6 +23,10 @@ class Voice(fields.TrafficSchema):
     calls: int = Field(ge=1, le=1_000_000, description="calls at the same time")
     silence_suppression: bool = Field(
         default=False, description="send nothing while a speaker pauses (on-off bursts)"
+    )
+    profile: DayProfile | None = Field(
+        default=None,
+        description="share of the calls that take place, by hour and day; flow level only",
     )
 
 
@@ -45,9 +50,10 @@ def plan_rows(voice: Voice, stream: StreamDraft) -> None:
                 sizes_bytes=[codec.packet_bytes],
                 packets_per_s=1 / codec.interval_s,
                 start_s=stream.start_s(voice.start),
-                stop_s=voice.stop,
+                stop_s=stream.stop_s(voice.stop),
                 header_bytes=codec.header_bytes,
                 on_mean_s=talk_s,
                 off_mean_s=pause_s,
                 label=label,
+                profile=None if voice.profile is None else voice.profile.profile(),
             )

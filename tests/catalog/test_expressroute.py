@@ -78,14 +78,14 @@ def test_circuits_and_ports():
     ("region", "measured_s", "error_ratio"),
     [
         # V001 to V037: TCP round trips from Seattle over a circuit and a gateway without FastPath.
-        # The nearest is far off: by distance alone 280 km of fibre are stretched too much.
-        ("West US 2", 0.005, 0.81),
-        ("Central US", 0.040, 0.18),
-        ("North Central US", 0.055, 0.09),
-        ("East US", 0.074, 0.11),
-        ("UK South", 0.146, 0.01),
-        ("Australia East", 0.165, 0.02),
-        ("Brazil South", 0.189, -0.02),
+        # The stretch of the first 189 km comes from their mean, so it cannot fit each of them.
+        ("West US 2", 0.005, 0.05),
+        ("Central US", 0.040, 0.08),
+        ("North Central US", 0.055, 0.02),
+        ("East US", 0.074, 0.06),
+        ("UK South", 0.146, -0.01),
+        ("Australia East", 0.165, 0.00),
+        ("Brazil South", 0.189, -0.04),
     ],
 )
 def test_how_far_round_trips_from_a_peering_location_are_from_measured_ones(

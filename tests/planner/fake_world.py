@@ -1,5 +1,7 @@
 """A world for control processes alone: SimPy's clock, and a log of what they ask for."""
 
+import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +10,7 @@ import simpy
 
 from simulator.base.keys import random_key
 from simulator.plan import PS_PER_S, Process, to_ps, unit
+from simulator.world import RestartableTimer
 
 
 @dataclass(frozen=True)
@@ -34,25 +37,6 @@ class Signal:
         fired.succeed(value)
 
 
-class Timer:
-    def __init__(self, env: simpy.Environment, callback: Callable[[], None]) -> None:
-        self._env = env
-        self._callback = callback
-        self._turn = 0
-
-    def restart(self, after_s: float) -> None:
-        self._turn += 1
-        self._env.process(self._sleep(self._turn, after_s))
-
-    def stop(self) -> None:
-        self._turn += 1
-
-    def _sleep(self, turn: int, after_s: float) -> Any:
-        yield self._env.timeout(to_ps(after_s))
-        if turn == self._turn:
-            self._callback()
-
-
 @dataclass
 class FakeWorld:
     """`routes` holds the last (position, flows) of each `set_route`, `down` the hops that stop."""
@@ -63,11 +47,14 @@ class FakeWorld:
     env: simpy.Environment = field(default_factory=lambda: simpy.Environment(initial_time=0))
     state: dict[str, Any] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
-    down: set[int] = field(default_factory=set)
+    reasons: Counter[int] = field(default_factory=Counter)
+    """How many reasons each hop has to be down."""
+    bytes_per_s: float = 0.0
     routes: list[tuple[float, str, str, int | None, tuple[int, ...]]] = field(default_factory=list)
     paths: list[tuple[float, int, dict[str, float]]] = field(default_factory=list)
     rates: list[tuple[float, int, float]] = field(default_factory=list)
     _signals: dict[str, Signal] = field(default_factory=dict)
+    _watched: dict[int, Signal] = field(default_factory=dict)
 
     @property
     def now_s(self) -> float:
@@ -76,8 +63,8 @@ class FakeWorld:
     def wait(self, seconds: float) -> simpy.Event:
         return self.env.timeout(to_ps(seconds))
 
-    def timer(self, callback: Callable[[], None]) -> Timer:
-        return Timer(self.env, callback)
+    def timer(self, callback: Callable[[], None]) -> RestartableTimer:
+        return RestartableTimer(self.env, callback)
 
     def signal(self, name: str) -> Signal:
         return self._signals.setdefault(name, Signal(self.env))
@@ -85,18 +72,50 @@ class FakeWorld:
     def uniform(self, *names: str, counter: int = 0) -> float:
         return unit(random_key(self.seed, self.replicate, *names, str(counter)))
 
+    @property
+    def down(self) -> set[int]:
+        return {h for h, reasons in self.reasons.items() if reasons}
+
     def link_down(self, hops: Iterable[int], cause_event_id: int = 0) -> None:
-        assert self.down.isdisjoint(hops), "no process has two reasons for one hop"
-        self.down |= set(hops)
+        self.reasons.update(hops)
+        self._tell(hops, cause_event_id)
 
     def link_up(self, hops: Iterable[int], cause_event_id: int = 0) -> None:
         assert self.down.issuperset(hops), "it is up already"
-        self.down -= set(hops)
+        self.reasons.subtract(hops)
+        self._tell(hops, cause_event_id)
+
+    def is_up(self, hops: Iterable[int]) -> bool:
+        return self.down.isdisjoint(hops)
+
+    def watch(self, h: int) -> Signal:
+        return self._watched.setdefault(h, Signal(self.env))
+
+    def _tell(self, hops: Iterable[int], cause_event_id: int) -> None:
+        for h in hops:
+            self.watch(h).fire(cause_event_id)
+
+    def loss_ratio(self, hops: Iterable[int]) -> float:
+        """Of the last change of each path; the scenarios of these tests lose nothing before."""
+        last = {h: values["loss_ratio"] for _, h, values in self.paths if "loss_ratio" in values}
+        return 1.0 - math.prod(1.0 - last.get(h, 0.0) for h in hops)
+
+    def served_bytes(self, h: int) -> int:
+        """As if a stream sent `bytes_per_s` through each hop all the time."""
+        return round(self.bytes_per_s * self.now_s)
 
     def set_path(self, h: int, *, cause_event_id: int = 0, **values: float) -> None:
         self.paths.append((self.now_s, h, values))
+        self._tell((h,), cause_event_id)
 
-    def set_capacity(self, h: int, *, rate_bps: float, cause_event_id: int = 0) -> None:
+    def set_capacity(
+        self,
+        h: int,
+        *,
+        rate_bps: float,
+        packets_per_s: float | None = None,
+        cause_event_id: int = 0,
+    ) -> None:
         self.rates.append((self.now_s, h, rate_bps))
 
     def set_route(

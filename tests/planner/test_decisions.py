@@ -70,7 +70,36 @@ class Case(NamedTuple):
     ecmp: bool = True
 
 
+def own_exit(connection: str) -> Offer:
+    return offer(connection, RouteKind.SYSTEM, DEFAULT, how="system")
+
+
+def to_gateway(one: Offer, prefix: str = DEFAULT) -> Offer:
+    """A user route to the gateway, which has this route itself."""
+    more = {"prefix": IPv4Network(prefix), "kind": RouteKind.USER, "how": "user", "behind": one}
+    return Offer(**{**vars(one), **more, "as_path_length": 0})
+
+
 CASES = [
+    Case(
+        "an announced default route before the platform's own", "R071",
+        [own_exit("hub.internet"), vpn("v", DEFAULT)], (("v",), ("hub.internet",)),
+        "VPN before system route over hub.internet (rule R071)",
+    ),
+    Case(
+        "a user route before an announced default route", "longest prefix",
+        [vpn("v", DEFAULT), user("hub.internet", DEFAULT)], (("hub.internet",), ("v",)),
+        "user route before VPN over v",
+    ),
+    Case(
+        "behind a user route the gateway decides as ever", "R123",
+        [to_gateway(vpn("v")), to_gateway(er("e"))], (("e",), ("v",)),
+        "at the gateway: ExpressRoute before VPN over v (rule R123)",
+    ),
+    Case(
+        "a user route to a gateway that has no route takes nothing", "longest prefix",
+        [to_gateway(vpn("v", "10.1.0.0/16")), vpn("w")], (("w",),), "the only route",
+    ),
     Case("nothing offered", "longest prefix", [], (), "no route: nothing at hub offers"),
     Case("of another place", "longest prefix", [vpn("v", at="dr")], (), "no route"),
     Case("too long a prefix", "longest prefix", [vpn("v", "192.168.10.0/25")], (), "no route"),

@@ -257,3 +257,12 @@ def test_silent_direction_has_no_row():
     found = explain(design(traffic={"office": office}))
     with pytest.raises(KeyError, match="sends nothing return"):
         found.stream("office", RETURN)
+
+
+def test_no_line_is_wider_than_a_terminal_and_sources_are_listed_once():
+    text = explain(two_sites(), target_bps=1e9).text()
+    assert max(map(len, text.splitlines())) <= 100
+    listed = [line.split()[0] for line in text.split("\nsources\n")[1].splitlines() if "[" in line]
+    assert listed == [f"[{n}]" for n in range(1, len(listed) + 1)]
+    marks = {word for line in text.splitlines() for word in line.split() if word in listed}
+    assert marks == set(listed)

@@ -58,7 +58,8 @@ def test_a_packet_in_time_keeps_the_tunnel():
 
 
 def test_a_route_based_gateway_keeps_it_too():
-    plan, world = life(**{"gateways.hub-vpn.vpn_type": "route-based"})
+    route_based = {"gateways.hub-vpn.vpn_type": "route-based", "connections.shop-vpn.ike": "v2"}
+    plan, world = life(**route_based)
     assert world.of_kind("idle-teardown") == []
     assert not any("idle" in hop.name for hop in plan.hops)
 

@@ -101,7 +101,7 @@ def test_ike_v1_takes_more_round_trips():
         one(life(design(faults=[fault], paths=paths, connections=c))[1].of_kind("ike-established"))
         for c in ({"lyon-vpn": {"ike": "v2"}}, {"lyon-vpn": {"ike": "v1"}})
     ]
-    assert times[1].time_s - times[0].time_s == pytest.approx(2.5 * (2 + 2 * 0.0002), rel=1e-6)
+    assert times[1].time_s - times[0].time_s == pytest.approx(2.5 * (2 + 2 * 0.0001), rel=1e-6)
 
 
 def test_ike_waits_grow_and_start_again():

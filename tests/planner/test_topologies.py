@@ -86,13 +86,21 @@ def test_without_shared_state_the_devices_drop_what_comes_back_elsewhere():
     assert len(dropped[0][4]) == backup.dropped_count
 
 
-def test_an_active_active_gateway_keeps_half_of_the_flows_up():
-    plan = build(load(SCENARIOS / "active-active.yaml"))
+@pytest.mark.parametrize(
+    ("notice", "earliest_s", "latest_s"),
+    [
+        (True, 15, 15),  # the instance closes its tunnel as it leaves
+        (False, 21, 24),  # dead peer detection, 6 to 9 s after
+    ],
+)
+def test_an_active_active_gateway_keeps_half_of_the_flows_up(notice, earliest_s, latest_s):
+    plan = build(load(SCENARIOS / "active-active.yaml", {"faults.0.notice": notice}))
     world = FakeWorld(plan.horizon_ps / 1e12, plan.seed).run(plan.processes)
     (switch,) = world.of_kind("switch-over")
-    (device,) = world.of_kind("dpd-timeout")
     assert 16 <= switch.time_s <= 30  # the platform's side, 1 to 15 s after
-    assert 21 <= device.time_s <= 24  # the device, 6 to 9 s after
+    assert [e.fact.end for e in world.of_kind("dpd-timeout")] == ([] if notice else ["device"])
+    device_s = min(r[0] for r in world.routes if r[1:3] == ("backup", FORWARD))
+    assert earliest_s <= device_s <= latest_s
     moved = [r for r in world.routes if r[1] == "backup" and r[0] < 35]
     assert {(r[2], r[3]) for r in moved} == {(FORWARD, 1), (RETURN, 1)}
     assert all(0 < len(r[4]) < 16 for r in moved)

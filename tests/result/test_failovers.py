@@ -192,7 +192,7 @@ def test_figure_has_rows_strips_and_causes(plan, log):
         "",
     ]
     strips = [label.get_text() for label in axes[3].get_yticklabels()]
-    assert strips == ["lyon.isp", "lyon-vpn", "route of office return"]
+    assert strips == ["lyon.isp", "IKE of lyon-vpn", "route of office return"]
     words = [text.get_text() for text in axes[3].texts]
     assert {"internet outage", "up", "down", "no route"} <= set(words)
     assert "because of dpd timeout at lyon-vpn" in words[-1]

@@ -188,8 +188,10 @@ def test_the_range_of_each_quantity_is_kept_at_its_ends(full: Source) -> None:
     "value", ["x", "5", 1.5, 1.0, math.nan, math.inf, True, None, -1, 10**30, [], {}]
 )
 def test_a_wrong_whole_number(full: Source, value: Any) -> None:
-    # A generation, and the number of periods of a fault, may be null.
-    may_be_null = {("gateways", "generation"), ("faults", "count")}
+    # A generation, the number of periods of a fault, machines and users may be null.
+    may_be_null = {
+        ("gateways", "generation"), ("faults", "count"), ("vnets", "vms"), ("traffic", "users"),
+    }  # fmt: skip
     paths = [p for p in of_type(full, int) if not (value is None and (p[0], p[-1]) in may_be_null)]
     check(full, paths, lambda _path, _value: value)
 
@@ -199,9 +201,24 @@ def test_a_wrong_truth_value(full: Source, value: Any) -> None:
     check(full, of_type(full, bool), lambda _path, _value: value)
 
 
-@pytest.mark.parametrize("value", ["north", "48.86", 1000.0, -1000.0, math.nan, True, [], {}])
-def test_a_wrong_coordinate(full: Source, value: Any) -> None:
+@pytest.mark.parametrize("value", ["north", "48.86", 1e6, -1e6, math.nan, True, [], {}])
+def test_a_wrong_coordinate_or_factor(full: Source, value: Any) -> None:
     check(full, of_type(full, float), lambda _path, _value: value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "rule", "fix"),
+    [
+        ("traffic.sips.think.shape", 1, "must be greater than 1.0", "write more than 1.0"),
+        ("traffic.jobs.think.sigma", 0, "must be greater than 0.0", "write more than 0.0"),
+    ],
+)
+def test_a_bound_that_does_not_belong_to_the_range(
+    full: Source, path: str, value: int, rule: str, fix: str
+) -> None:
+    changed = mutated(full, [tuple(path.split("."))], lambda _path, _value: value)
+    (problem,) = [p for p in problems_of(changed) if p.path == path]
+    assert (problem.rule, problem.fix) == (rule, fix)
 
 
 @pytest.mark.parametrize("value", [5, 1.5, True, math.nan, [], {}, ["x"], {"x": 1}])
@@ -263,7 +280,7 @@ def test_a_wrong_prefix(full: Source, value: str) -> None:
 @pytest.mark.parametrize("value", ["300.1.1.1", "10.0.0.0/8", "::1", "x", "", "1.2.3"])
 def test_a_wrong_address(full: Source, value: str) -> None:
     paths = [path for path in of_type(full, str) if path[-1] in {"public_ip", "peer_ip"}]
-    assert len(paths) == 6
+    assert len(paths) == 8
     check(full, paths, lambda _path, _value: value)
 
 

@@ -15,7 +15,7 @@ from simulator.scenario.source import Source
 from simulator.traffic.bulk_tcp import BulkTcp
 from tests.scenario.conftest import HERE, problems_of
 
-SCENARIOS = sorted(Path("scenarios").rglob("*.yaml"))
+SCENARIOS = sorted(p for p in Path("scenarios").rglob("*.yaml") if p.parent.name != "sweeps")
 
 
 def test_the_smallest_file_means_what_it_says(smallest: str) -> None:
@@ -59,10 +59,10 @@ def test_what_follows_from_other_fields_is_filled_in(smallest: str) -> None:
     assert load(smallest, set={"gateways.hub-vpn.sku": "Standard"}).warnings
 
 
-def test_every_shipped_scenario_loads_without_a_warning_and_names_its_schema() -> None:
+def test_every_shipped_scenario_warns_by_rules_alone_and_names_its_schema() -> None:
     assert len(SCENARIOS) >= 2
     for file in SCENARIOS:
-        assert load(file).warnings == ()
+        assert all("(rule R" in str(warning) for warning in load(file).warnings)
         first = file.read_text(encoding="utf-8").splitlines()[0]
         schema = first.removeprefix("# yaml-language-server: $schema=")
         assert (file.parent / schema).resolve() == Path(

@@ -21,6 +21,12 @@ def schema() -> dict[str, Any]:
     return json_schema()
 
 
+@pytest.fixture(scope="module")
+def validator(schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
+    """One for all files: `jsonschema.validate` would check the schema itself before each."""
+    return jsonschema.Draft202012Validator(schema)
+
+
 def test_the_checked_in_schema_is_current() -> None:
     current = SCHEMA_FILE.read_text(encoding="utf-8") == json_schema_text()
     assert current, f"run: crossprem schema > {SCHEMA_FILE}"
@@ -61,14 +67,17 @@ def test_a_default_of_the_catalogue_is_told_in_the_hover_text(schema: dict[str, 
 
 
 @pytest.mark.parametrize("file", [*SCENARIOS, HERE / "smallest.yaml", HERE / "full.yaml"], ids=str)
-def test_what_the_loader_takes_the_schema_takes(file: Path, schema: dict[str, Any]) -> None:
-    tree = read_yaml(read_file(file), str(file))
-    jsonschema.validate(tree.data, schema, jsonschema.Draft202012Validator)
+def test_what_the_loader_takes_the_schema_takes(
+    file: Path, validator: jsonschema.Draft202012Validator
+) -> None:
+    validator.validate(read_yaml(read_file(file), str(file)).data)
 
 
-def test_counted_sites_and_variants_are_taken_too(schema: dict[str, Any]) -> None:
-    jsonschema.validate(read_yaml(COUNTED, "").data, schema)
-    jsonschema.validate({"extends": "a.yaml", "gateways": {"g": {"sku": "VpnGw2AZ"}}}, schema)
+def test_counted_sites_and_variants_are_taken_too(
+    validator: jsonschema.Draft202012Validator,
+) -> None:
+    validator.validate(read_yaml(COUNTED, "").data)
+    validator.validate({"extends": "a.yaml", "gateways": {"g": {"sku": "VpnGw2AZ"}}})
 
 
 @pytest.mark.parametrize(
@@ -88,6 +97,8 @@ def test_counted_sites_and_variants_are_taken_too(schema: dict[str, Any]) -> Non
         {"extends": "a.yaml", "gateways": {"g": {"skuu": "VpnGw1AZ"}}},
     ],
 )
-def test_what_the_loader_refuses_the_schema_refuses(wrong: Any, schema: dict[str, Any]) -> None:
+def test_what_the_loader_refuses_the_schema_refuses(
+    wrong: Any, validator: jsonschema.Draft202012Validator
+) -> None:
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(wrong, schema)
+        validator.validate(wrong)

@@ -9,7 +9,7 @@ at least 2 % of the mean. The long form takes some minutes on one core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ SAMPLES_PER_S = 20
 CELL = ["cc", "rate_mbit", "rtt_ms", "loss", "queue_bytes", "flows"]
 STEADY_FILES = ("tcp_grid.csv", "tcp_offgrid.csv", "tcp_buffer.csv")
 LEAST_RANGE_RATIO = 0.02
+RARE_LOSSES = 100
+"""Losses in a window below which the README of the data calls repetitions noisy."""
 CHANGES = ("delivered", "retransmitted", "timeouts")
 FIGURES = ("goodput_mbps", "srtt_ms", "jain", "retransmitted", "timeouts", "cwnd")
 NAMES = {"cubic": "cubic", "reno": "newreno", "bbr": "bbr"}
@@ -41,6 +43,11 @@ class Steady:
     retransmitted: float
     timeouts: float
     cwnd: float
+
+
+def switched(control: str, changes: Mapping[str, Any]) -> TcpOptions:
+    """Return the measured stack's switches for a congestion control of the data, some changed."""
+    return TcpOptions(**({"congestion_control": NAMES[control]} | dict(changes)))
 
 
 def jain_index(rate: Iterable[float]) -> float:
@@ -124,7 +131,7 @@ def steady_rows(
     for cell, group in runs[runs["cc"].isin(list(controls))].groupby(CELL):
         if cells is not None and not cells(dict(zip(CELL, cell, strict=True))):
             continue
-        options = TcpOptions(congestion_control=NAMES[cell[0]], **changes)
+        options = switched(cell[0], changes)
         results = [
             run_steady(
                 steady_case(cell, run.rep, 100 * run.rep + seed, options), run.warm_s, run.dur_s
@@ -146,6 +153,39 @@ def _steady_row(cell: Any, group: pd.DataFrame, results: list[Steady]) -> dict[s
     row["srtt_error"] = distance_ratio(row["srtt_ms_model"], group["srtt_ms"])
     row["jain_error"] = row["jain_model"] - row["jain_measured"]
     return row
+
+
+def rare_loss_rows(seeds: int = 24, controls: Iterable[str] = NAMES) -> pd.DataFrame:
+    """Place every measured run of a lone flow under rare loss among many seeds of the model.
+
+    With fewer than `RARE_LOSSES` losses in a window, repetitions differ by 20 % and more, so means
+    say little. `is_inside`: the run lies between the 5th and 95th percentile of the seeds, to
+    within half of the least range; nine of ten do if both come from one distribution.
+    """
+    rows = []
+    for file in STEADY_FILES:
+        runs = measured_runs(file)
+        lone = runs[(runs["flows"] == 1) & runs["cc"].isin(list(controls)) & (runs["loss"] > 0)]
+        for run in lone.itertuples():
+            segments = run.goodput_mbps * 1e6 * run.dur_s / BITS_PER_BYTE / MSS_BYTES
+            if run.loss * segments >= RARE_LOSSES:
+                continue
+            options = switched(str(run.cc), {})
+            cell = tuple(getattr(run, name) for name in CELL)
+            case = steady_case(cell, run.rep, 1, options)
+            found = [
+                run_steady(case.with_(seed=seed), run.warm_s, run.dur_s).goodput_mbps
+                for seed in range(1, seeds + 1)
+            ]
+            low, middle, high = np.quantile(found, (0.05, 0.5, 0.95))
+            slack = LEAST_RANGE_RATIO / 2 * run.goodput_mbps
+            row: dict[str, Any] = {"file": file} | dict(zip(CELL, cell, strict=True))
+            row |= {"rep": run.rep, "goodput_mbps_measured": run.goodput_mbps}
+            row |= {"goodput_mbps_model_p5": low, "goodput_mbps_model_p50": middle}
+            row |= {"goodput_mbps_model_p95": high}
+            row["is_inside"] = bool(low - slack <= run.goodput_mbps <= high + slack)
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def unfairness_rows(
@@ -186,7 +226,7 @@ def _shares(cell: dict[str, Any], group: pd.DataFrame, seed: int, **changes: Any
         queue_bytes=cell["queue_bytes"],
         start_s=tuple(np.random.default_rng([seed, 7]).random(len(rtt_s))),
         seed=seed,
-        options=TcpOptions(congestion_control=NAMES[cell["cc"]], **changes),
+        options=switched(cell["cc"], changes),
     )
     end_s = longest["warm_s"] + longest["dur_s"]
     samples, _, _ = run_case(case, end_s + 0.051)
@@ -212,18 +252,23 @@ def outage_rows(controls: Iterable[str] = NAMES, cells: Any = None, **changes: A
     )
 
 
-def _outage_row(run: Any, **changes: Any) -> dict[str, Any]:
+def _outage_case(run: Any, **changes: Any) -> PathCase:
     start_s, end_s = run.outage_start_s, run.outage_start_s + run.outage_s
     never = (-1.0, -1.0)
-    case = PathCase(
+    return PathCase(
         rate_bps=run.rate_mbit * 1e6,
         rtt_s=(run.rtt_ms / 1e3,),
         queue_bytes=run.queue_bytes,
-        options=TcpOptions(congestion_control=NAMES[run.cc], **changes),
+        options=switched(run.cc, changes),
         data_outage_s=(start_s, end_s) if run.kind in ("both", "data") else never,
         ack_outage_s=(start_s, end_s) if run.kind in ("both", "ack") else never,
         sample_s=0.01,
     )
+
+
+def _outage_row(run: Any, **changes: Any) -> dict[str, Any]:
+    start_s, end_s = run.outage_start_s, run.outage_start_s + run.outage_s
+    case = _outage_case(run, **changes)
     samples, _, _ = run_case(case, end_s + 62.0)
     per_s = round(1 / case.sample_s)
     begin, end = round(start_s * per_s) - 1, round(end_s * per_s) - 1
@@ -245,6 +290,36 @@ def _outage_row(run: Any, **changes: Any) -> dict[str, Any]:
         "timeouts_measured": run.rto_count,
         "timeouts_model": int(samples["timeouts"][-1, 0]),
     }
+
+
+def outage_curves(least_s: float = -2.0, most_s: float = 8.0) -> pd.DataFrame:
+    """Return goodput over time, measured and simulated, of the runs that are not close.
+
+    Times are those of the measured series, from the moment at which the path is back.
+    """
+    table = pd.read_csv(DATA / "tcp_outage.csv")
+    series = pd.read_csv(DATA / "tcp_outage_series.csv")
+    keys = ["rate_mbit", "rtt_ms", "queue_bytes", "cc", "kind", "outage_set_s", "rep"]
+    found = []
+    for run in table[~outage_rows()["is_close"].to_numpy()].itertuples():
+        is_run = np.logical_and.reduce([series[key] == getattr(run, key) for key in keys])
+        measured = series[is_run & series["t_after_restore_s"].between(least_s, most_s)]
+        end_s = run.outage_start_s + run.outage_s
+        case = _outage_case(run)
+        samples, _, _ = run_case(case, end_s + most_s + 1.0)
+        mbit = samples["delivered"][:, 0] * (MSS_BYTES * BITS_PER_BYTE / 1e6)
+        per_s = round(1 / case.sample_s)
+        at_s = measured["t_after_restore_s"].to_numpy()
+        step = np.round((end_s + at_s) * per_s).astype(int) - 1
+        model = (mbit[step + per_s // 10] - mbit[step]) * 10.0
+        names = {key: getattr(run, key) for key in keys}
+        found.append(
+            pd.DataFrame(
+                names
+                | {"t_s": at_s, "measured_mbps": measured["goodput_mbps"], "model_mbps": model}
+            )
+        )
+    return pd.concat(found, ignore_index=True)
 
 
 def _sustained_s(mbit: Any, before_mbps: float, per_s: int) -> float:

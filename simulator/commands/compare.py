@@ -1,0 +1,100 @@
+"""Command `crossprem compare`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from simulator.base.errors import ExitCode, UsageError
+from simulator.commands.options import (
+    AsJson,
+    Quiet,
+    Replicated,
+    Seed,
+    Set,
+    Verbose,
+    examples,
+    loaded,
+    quantity,
+    to_json,
+    write,
+)
+
+EPILOG = examples(
+    "crossprem compare today.yaml tomorrow.yaml",
+    "crossprem compare main.yaml branch.yaml --threshold '5 %' > comment.md",
+    "crossprem compare branch.yaml --axis gateways.hub-vpn.sku=all",
+    "crossprem compare coexistence.yaml --backup",
+)
+
+
+def command(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Scenarios; the first is the baseline.")
+    ],
+    axis: Annotated[
+        str | None,
+        typer.Option(metavar="PATH=VALUES", help="Rank values of one input; all: the catalogue's."),
+    ] = None,
+    backup: Annotated[
+        bool, typer.Option("--backup", help="Say how much the VPN carries without ExpressRoute.")
+    ] = False,
+    threshold: Annotated[
+        str | None,
+        typer.Option(metavar="RATIO", help="Exit with 1 if a figure is worse by more than this."),
+    ] = None,
+    confidence: Annotated[
+        str, typer.Option(metavar="RATIO", help="With which all intervals hold together.")
+    ] = "99 %",
+    independent: Annotated[
+        bool, typer.Option("--independent", help="Keep each design's own seed.")
+    ] = False,
+    seed: Seed = None,
+    set_: Set = None,
+    replications: Replicated = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Run designs under the same traffic and say what is better, worse or not told apart.
+
+    The output is Markdown, for a pull request.
+    """
+    from simulator.base.units import RATIO
+    from simulator.console import Counting
+    from simulator.study.axis import parse_axis, rank
+    from simulator.study.backup import backup as carried
+    from simulator.study.compare import compare
+
+    if (axis is not None or backup) and len(files) > 1:
+        raise UsageError("--axis and --backup take one scenario; name one file")
+    if axis is not None and backup:
+        raise UsageError("--axis and --backup are two questions; ask one at a time")
+    limit = None if threshold is None else quantity("--threshold", threshold, RATIO)
+    level = quantity("--confidence", confidence, RATIO)
+    if not 0.5 <= level < 1.0:
+        raise UsageError(f"--confidence {confidence}: must lie between 50 % and 99.99 %")
+    designs = [loaded(file, set_, seed) for file in files]
+    with Counting("values" if axis is not None else "runs") as bar:
+        progress = None if quiet else bar
+        if axis is not None:
+            ranking = rank(
+                designs[0], *parse_axis(axis), replications=replications, progress=progress
+            )
+            write(to_json(ranking.to_dict()) if as_json else ranking.markdown())
+            return ExitCode.OK
+        if backup:
+            found = carried(designs[0], progress=progress)
+            write(to_json(found.to_dict()) if as_json else f"{found}\n")
+            return ExitCode.OK if found.is_enough else ExitCode.TARGET_FAILED
+        comparison = compare(
+            *designs,
+            replications=replications,
+            confidence=level,
+            common_numbers=not independent,
+            progress=progress,
+        )
+    write(to_json(comparison.to_dict()) if as_json else comparison.markdown())
+    is_worse = limit is not None and not comparison.regressions(limit).empty
+    return ExitCode.TARGET_FAILED if is_worse else ExitCode.OK

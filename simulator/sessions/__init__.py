@@ -1,0 +1,1 @@
+"""Routing sessions between two neighbours: BFD, BGP, and the routes that hang on them."""

@@ -1,0 +1,203 @@
+"""The store of a sweep: one small Parquet file for each finished point, named by its content.
+
+A file appears as a whole or not at all. Its name is the address of the point: a hash of the
+resolved scenario, of how it is replicated, of the sources and of the catalogue. So two sweeps may
+share a folder, nothing is ever overwritten by something else, and what is there need not be
+computed again.
+
+    design.json              what the sweep is: marks the folder as ours
+    points/<address>.parquet the rows of a point, in the order of its replications
+    table.parquet            all points with their values in front, once the sweep has ended
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import uuid
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import simulator
+from kernels._jit import SOURCE_FOLDER, source_hash
+from simulator import metrics
+from simulator.base.errors import UsageError
+from simulator.catalog import catalog_hash
+from simulator.metrics.metric import COUNT, TEXT
+
+FORMAT: Final = "crossprem-sweep"
+DESIGN: Final = "design.json"
+POINTS: Final = "points"
+TABLE: Final = "table.parquet"
+MAGIC: Final = b"PAR1"
+"""First and last bytes of a Parquet file that is whole."""
+OK: Final = "ok"
+FAILED: Final = "failed"
+WHOLE_NUMBERS: Final = {"packets", "bytes", COUNT}
+"""Units of columns that hold whole numbers."""
+
+
+@cache
+def version_hash() -> str:
+    """Hash everything that makes results: the sources of both packages and the catalogue."""
+    simulator_folder = Path(simulator.__file__).parent
+    parts = (source_hash(SOURCE_FOLDER), source_hash(simulator_folder), catalog_hash())
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def address_of(version: str, *parts: str) -> str:
+    """The address of a point made by a version: 32 hexadecimal digits."""
+    text = "\0".join((version, *parts))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@cache
+def schema() -> Any:
+    """The columns of a point's file, as an Arrow schema."""
+    import pyarrow as pa
+
+    kinds = {TEXT: pa.string()} | dict.fromkeys(WHOLE_NUMBERS, pa.int64())
+    own = [
+        pa.field("address", pa.string()),
+        pa.field("status", pa.string()),
+        pa.field("error", pa.string()),
+        pa.field("replicate", pa.int64()),
+        pa.field("monthly_cost_usd", pa.float64()),
+    ]
+    streams = [
+        pa.field(c.name, kinds.get(c.unit, pa.float64())) for c in metrics.columns("streams")
+    ]
+    return pa.schema([*own, *streams])
+
+
+def to_bytes(table: Any, *, compression: str = "none") -> bytes:
+    """An Arrow table as a Parquet file; the same table gives the same bytes."""
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression=compression)
+    return buffer.getvalue()
+
+
+class Store:
+    """A folder of a sweep, on this machine or wherever fsspec reaches.
+
+    Parameters
+    ----------
+    url
+        A path, or a URL such as `s3://bucket/sweep`.
+    """
+
+    def __init__(self, url: str) -> None:
+        from fsspec.core import url_to_fs
+
+        try:
+            self._files, self._root = url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise UsageError(f"{url}: cannot be opened ({error}); name a folder") from error
+        self._is_local = "file" in _protocols(self._files)
+        self.url = url
+
+    def path(self, name: str) -> str:
+        """Where a file lies."""
+        return f"{self._root}/{name}"
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file as a whole: readers see all of it or nothing."""
+        path = self.path(name)
+        if not self._is_local:
+            self._files.pipe_file(path, content)  # object stores show a file when it is whole
+            return
+        partial = f"{path}.{uuid.uuid4().hex}.partial"
+        try:
+            Path(partial).write_bytes(content)
+            Path(partial).replace(path)
+        except OSError:
+            Path(partial).unlink(missing_ok=True)
+            raise
+
+    def get(self, name: str) -> bytes | None:
+        """Read a file; None if there is none."""
+        try:
+            content: bytes = self._files.cat_file(self.path(name))
+        except FileNotFoundError:
+            return None
+        return content
+
+    def has_point(self, address: str) -> bool:
+        """Whether the file of a point is there and whole."""
+        try:
+            end = self._files.cat_file(self.path(point_file(address)), start=-len(MAGIC))
+        except (FileNotFoundError, ValueError, OSError):
+            return False
+        return bool(end == MAGIC)
+
+    def is_empty(self) -> bool:
+        """Whether nothing is in the folder, or there is none."""
+        return not self._files.exists(self._root) or not self._files.ls(self._root)
+
+    def prepare(self) -> None:
+        """Make the folder and see that it can be written.
+
+        Raises
+        ------
+        UsageError
+            If it cannot be made or written.
+        """
+        try:
+            self._files.makedirs(self.path(POINTS), exist_ok=True)
+            probe = f"{POINTS}/.{uuid.uuid4().hex}.probe"
+            self.put(probe, b"")
+            self._files.rm_file(self.path(probe))
+        except OSError as error:
+            raise UsageError(
+                f"{self.url}: cannot be written ({error.strerror or error}); choose another folder"
+            ) from error
+
+    def points(self, addresses: Iterable[str]) -> Any:
+        """The rows of some points, one after the other, as an Arrow table."""
+        import pyarrow.dataset as ds
+
+        paths = [self.path(point_file(address)) for address in addresses]
+        if not paths:
+            return schema().empty_table()
+        where = None if self._is_local else self._files
+        return ds.dataset(paths, schema=schema(), format="parquet", filesystem=where).to_table()
+
+    def design(self) -> dict[str, Any] | None:
+        """What `design.json` says; None if the folder is not of a sweep."""
+        try:
+            content = self.get(DESIGN)
+        except OSError as error:
+            raise UsageError(
+                f"{self.url}: cannot be read as a folder ({error.strerror or error}); "
+                "choose another one"
+            ) from error
+        if content is None:
+            return None
+        try:
+            found = json.loads(content)
+        except ValueError:
+            return None
+        is_ours = isinstance(found, dict) and found.get("format") == FORMAT
+        return found if is_ours else None
+
+
+def point_file(address: str) -> str:
+    """The file of a point."""
+    return f"{POINTS}/{address}.parquet"
+
+
+def _protocols(files: Any) -> tuple[str, ...]:
+    found = files.protocol
+    return (found,) if isinstance(found, str) else tuple(found)
+
+
+def absolute(place: str | os.PathLike[str]) -> str:
+    """A path without a scheme made absolute, so that workers elsewhere find it."""
+    text = os.fspath(place)
+    return text if "://" in text or "::" in text else str(Path(text).absolute())

@@ -1,0 +1,156 @@
+"""Figures of studies: differences with their intervals, and a ranking as cost against latency."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from simulator.plots import COLOURS, FAINT, INK, OTHERS, new_axes, prefix, style, title
+
+BETTER_COLOUR: Final = COLOURS[0]
+WORSE_COLOUR: Final = COLOURS[1]
+ROWS_MAX: Final = 24
+ROW_HEIGHT_IN: Final = 0.3
+COST: Final = "monthly_cost_usd"
+FINE: Final = "carries the load"
+SAME_PLACE_RATIO: Final = 0.02
+"""Points closer than this share of both axes have one mark."""
+
+
+def differences(
+    table: pd.DataFrame, baseline: str, confidence: float, *, ax: Axes | None = None
+) -> Axes:
+    """Draw each difference as a share of the baseline, with its interval.
+
+    Figures that are identical, or whose baseline is 0, have no bar. The largest come first.
+
+    Parameters
+    ----------
+    table
+        `Comparison.table`.
+    baseline
+        Name of the design that the others are compared with.
+    confidence
+        With which the intervals hold together.
+    """
+    known = table[np.isfinite(table["ratio"]) & (table["verdict"] != "identical")]
+    known = known.reindex(known["ratio"].abs().sort_values(ascending=False).index)
+    shown = known.head(ROWS_MAX).iloc[::-1]
+    with style():
+        ax = ax or new_axes(height_in=1.6 + ROW_HEIGHT_IN * max(1, len(shown)))
+        for place, row in enumerate(shown.to_dict("records")):
+            colour = {"better": BETTER_COLOUR, "worse": WORSE_COLOUR}.get(row["verdict"], FAINT)
+            scale = row["ratio"] / row["difference"] if row["difference"] else 0.0
+            ends = [scale * (row[end] - row["difference"]) for end in ("low", "high")]
+            ax.errorbar(
+                row["ratio"],
+                place,
+                xerr=[[abs(ends[0])], [abs(ends[1])]],
+                fmt="o",
+                color=colour,
+                capsize=3,
+                markersize=4,
+            )
+            ax.annotate(
+                f" {row['verdict']}",
+                (row["ratio"] + abs(ends[1]), place),
+                textcoords="offset points",
+                xytext=(4, 0),
+                va="center",
+                color=colour,
+                fontsize="small",
+            )
+        ax.axvline(0.0, color=INK, linewidth=0.8)
+        ax.set_yticks(range(len(shown)), [_name(row) for row in shown.to_dict("records")])
+        ax.set_ylim(-0.8, max(1, len(shown)) - 0.2)
+        ax.margins(x=0.15)
+        ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+        ax.set_xlabel(
+            f"difference from {baseline}, share of its value; bars are intervals that hold "
+            f"together with {100 * confidence:g} % confidence"
+        )
+        title(ax, _message(table))
+    return ax
+
+
+def _name(row: dict[str, object]) -> str:
+    where = f"{row['stream']} {row['direction']}".strip()
+    return f"{row['design']}: {where} {row['figure']}".replace(":  ", ": ")
+
+
+def _message(table: pd.DataFrame) -> str:
+    counts = table["verdict"].value_counts()
+    texts = [f"{count} {verdict}" for verdict, count in counts.items()]
+    return "Figures compared: " + ", ".join(texts)
+
+
+def ranking(table: pd.DataFrame, path: str, *, ax: Axes | None = None) -> Axes:
+    """Draw the cost of each value against the latency of its worst stream.
+
+    What misses a target or is over a limit is grey; a value that is refused has no figures and no
+    point.
+    """
+    known = table.dropna(subset=["latency_s_p95", COST])
+    with style():
+        ax = ax or new_axes()
+        scale, unit = prefix(float(known["latency_s_p95"].max()) if len(known) else 0.0, "s")
+        middle_s = (known["latency_s_p95"].min() + known["latency_s_p95"].max()) / 2
+        for group in _together(known):
+            first = group[0]
+            is_fine = first["status"] == FINE
+            place = (first["latency_s_p95"] * scale, first[COST])
+            ax.plot(*place, "o", color=BETTER_COLOUR if is_fine else OTHERS, markersize=7)
+            is_right = first["latency_s_p95"] > middle_s
+            ax.annotate(
+                ", ".join(map(_value, group)),
+                place,
+                textcoords="offset points",
+                xytext=(-7 if is_right else 7, 5),
+                ha="right" if is_right else "left",
+                color=INK if is_fine else FAINT,
+                fontsize="small",
+            )
+        ax.margins(x=0.25, y=0.15)
+        ax.set_ylim(bottom=0.0)
+        ax.set_xlabel(f"One-way latency, p95 of the worst stream ({unit})")
+        ax.set_ylabel("Cost of a month (USD)")
+        title(ax, _first(table, path))
+    return ax
+
+
+def _together(known: pd.DataFrame) -> list[list[dict[str, Any]]]:
+    """Rows whose points would cover one another, the best of each group first."""
+    spans = {c: float(known[c].max() - known[c].min()) or 1.0 for c in ("latency_s_p95", COST)}
+    groups: list[list[dict[str, Any]]] = []
+    for row in known.to_dict("records"):
+        values = {str(key): value for key, value in row.items()}
+        near = (
+            group
+            for group in groups
+            if all(
+                abs(group[0][c] - values[c]) < SAME_PLACE_RATIO * span for c, span in spans.items()
+            )
+        )
+        own = next(near, None)
+        if own is None:
+            groups.append([values])
+        else:
+            own.append(values)
+    return groups
+
+
+def _value(row: dict[str, Any]) -> str:
+    return str(row["value"]) if row["status"] == FINE else f"{row['value']} ({row['status']})"
+
+
+def _first(table: pd.DataFrame, path: str) -> str:
+    fine = table[table["status"] == FINE]
+    refused = int((table["status"] == "refused").sum())
+    aside = f"; {refused} {'is' if refused == 1 else 'are'} refused" if refused else ""
+    if fine.empty:
+        return f"No value of {path} carries the load and meets the targets{aside}"
+    return f"{fine.iloc[0]['value']} is the cheapest {path} that carries the load{aside}"

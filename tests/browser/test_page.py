@@ -1,0 +1,117 @@
+"""The report in a real browser: no error, no request, hover, zoom, both themes, accessibility."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from simulator.report import write_report
+
+playwright = pytest.importorskip("playwright.sync_api", reason="make test-browser installs it")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+pytestmark = pytest.mark.browser
+
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = (
+        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    )
+    assert program, "no Chromium found; install it or name it in CHROMIUM"
+    with playwright.sync_playwright() as engine:
+        found = engine.chromium.launch(executable_path=program, args=OPTIONS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def address(run_folder, tmp_path_factory) -> str:
+    path: Path = write_report(run_folder, tmp_path_factory.mktemp("page") / "report.html")
+    return path.as_uri()
+
+
+@pytest.fixture(params=["light", "dark"])
+def page(request, browser, address):
+    context = browser.new_context(
+        color_scheme=request.param, viewport={"width": 1000, "height": 900}, offline=True
+    )
+    found = context.new_page()
+    found.problems, found.requests = [], []
+    found.on("console", lambda m: found.problems.append(m.text) if m.type == "error" else None)
+    found.on("pageerror", lambda error: found.problems.append(str(error)))
+    found.on("request", lambda request: found.requests.append(request.url))
+    found.goto(address)
+    yield found
+    context.close()
+
+
+def test_it_opens_at_once_without_errors_or_requests(page, address):
+    assert page.problems == []
+    assert page.requests == [address]
+    loaded_ms = page.evaluate("performance.getEntriesByType('navigation')[0].domComplete")
+    assert loaded_ms < 2_000
+
+
+def test_hovering_shows_the_values_at_the_cursor(page):
+    frame = page.locator("#throughput-over-time .frame")
+    tip = frame.locator(".tip")
+    assert not tip.is_visible()
+    frame.scroll_into_view_if_needed()
+    frame.locator("svg").hover(position={"x": 400, "y": 100})
+    assert tip.is_visible()
+    text = tip.inner_text()
+    assert "simulated time (s):" in text
+    assert "backup forward:" in text
+
+
+def test_a_line_goes_and_comes_with_its_key(page):
+    figure = page.locator("#throughput-over-time")
+    key, line = figure.locator(".key").first, figure.locator("path.line").first
+    assert "off" not in line.get_attribute("class")
+    key.click()
+    assert key.get_attribute("aria-pressed") == "false"
+    assert "off" in line.get_attribute("class")
+    key.click()
+    assert "off" not in line.get_attribute("class")
+
+
+def test_dragging_zooms_and_a_double_click_goes_back(page):
+    figure = page.locator("#throughput-over-time")
+    svg, line = figure.locator("svg"), figure.locator("path.line").first
+    svg.scroll_into_view_if_needed()
+    whole = line.get_attribute("d")
+    box = svg.bounding_box()
+    page.mouse.move(box["x"] + 300, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 500, box["y"] + 100)
+    page.mouse.up()
+    zoomed = line.get_attribute("d")
+    assert zoomed.count("L") < whole.count("L") / 2
+    svg.dblclick(position={"x": 400, "y": 100})
+    assert line.get_attribute("d").count("L") == whole.count("L")
+
+
+def test_boxes_lie_inside_the_page_and_one_below_the_other(page):
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1_000
+    tops = [box["y"] for box in (h.bounding_box() for h in page.locator("h2").all())]
+    assert tops == sorted(tops)
+    decision = page.locator("#decision").bounding_box()
+    assert decision["y"] + decision["height"] < 900, "the decision is seen without scrolling"
+
+
+def test_themes_differ_and_text_stands_out(page):
+    found = axe.Axe().run(page)
+    serious = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
+    assert serious == [], [(v["id"], [n["html"][:120] for n in v["nodes"]][:3]) for v in serious]
+
+
+def test_a_narrow_window_scrolls_tables_not_the_page(browser, address):
+    context = browser.new_context(viewport={"width": 420, "height": 800})
+    found = context.new_page()
+    found.goto(address)
+    assert found.evaluate("document.documentElement.scrollWidth") <= 420
+    context.close()
