@@ -47,7 +47,7 @@ tests: $(DEV_STAMP) compile ## tests, notebooks among them
 	$(BIN)/python -m pytest -n 2
 
 test-browser: $(BROWSER_STAMP) compile ## the report in a real Chromium, which the system must have
-	$(BIN)/python -m pytest -m browser tests/browser
+	$(BIN)/python -m pytest -m browser
 
 notebooks: $(DEV_STAMP) ## run every notebook from top to bottom
 	$(BIN)/python -m pytest tests/notebooks

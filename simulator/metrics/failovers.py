@@ -31,7 +31,7 @@ from simulator import faults
 from simulator.metrics import rows
 from simulator.metrics.keys import DIRECTION, STREAM
 from simulator.metrics.metric import COUNT, TEXT, Column, Metric
-from simulator.plan import Plan
+from simulator.plan import UNLIMITED_SEGMENTS, Plan
 from simulator.recorder import NO_CAUSE, Detection, Event, Reroute, RunLog
 
 BEFORE_BINS: Final = 5
@@ -178,21 +178,38 @@ def _hops(plan: Plan, d: int) -> set[int]:
 def _detection(plan: Plan, fault: Fault, d: int, moves: list[tuple[Event, Reroute]]) -> Event:
     """The event in which the sending end noticed the fault.
 
-    It is what led to the first reroute of which a detection is the cause. If flows did not move it
-    is the first detection on a thing that the direction passes: nobody acted on it.
+    It is what led to the first reroute of which a detection is the cause; of several in one chain
+    (DPD, then the BGP session over the tunnel) it is the first. If flows did not move it is the
+    first detection on a thing that the direction passes: nobody acted on it.
     """
     by_id = {event.event_id: event for event in fault.consequences}
     for event, _ in moves:
-        while event.event_id and not isinstance(event.fact, Detection):
+        found = NOTHING
+        while event.event_id:
+            found = event if isinstance(event.fact, Detection) else found
             event = by_id.get(event.cause_event_id, NOTHING)
-        if event.event_id:
-            return event
+        if found.event_id:
+            return found
     if moves:
         return NOTHING
     passed = {plan.hops[h].name for h in _hops(plan, d)}
     return next(
         (e for e in fault.consequences if isinstance(e.fact, Detection) and e.subject in passed),
         NOTHING,
+    )
+
+
+def _goes_on_until_ps(plan: Plan, d: int) -> int:
+    """When the last transfer without an end of a direction's stream stops, 0 if it has none."""
+    stream_idx = plan.directions[d].stream_idx
+    return max(
+        (
+            flow.settings["stop_ps"]
+            for flow in plan.tcp_flows
+            if flow.stream_idx == stream_idx
+            and flow.settings["size_segments"] == UNLIMITED_SEGMENTS
+        ),
+        default=0,
     )
 
 
@@ -227,7 +244,7 @@ class _Course:
         known = self._rate[self._before]
         self._before_rate = float(known.mean()) if known.size else 0.0
         self._is_low = self._rate < RECOVERED_RATIO * self._before_rate
-        self._silent = self._find_silent()
+        self._silent = self._find_silent(_goes_on_until_ps(plan, d))
         self.recovered_s = self._recovered_s()
         self.window = slice(self._first, self._window_end())
 
@@ -253,11 +270,15 @@ class _Course:
         spread = SIGNIFICANT_SIGMAS * math.sqrt(max(expected, 1.0))
         return bool(self._dropped[lasting].sum() > expected + spread)
 
-    def _find_silent(self) -> npt.NDArray[np.bool_]:
-        """Bins from the fault on in which nothing arrived although the stream goes on."""
+    def _find_silent(self, until_ps: int) -> npt.NDArray[np.bool_]:
+        """Bins from the fault on in which nothing arrived although the stream goes on.
+
+        It does while it sends, and while a transfer without an end waits to send again.
+        """
         silent = np.asarray(self._delivered == 0)
         silent[: self._first] = False
-        silent[np.flatnonzero(self._sent)[-1] + 1 :] = False
+        last_sent = np.flatnonzero(self._sent)[-1]
+        silent[last_sent + 1 :] &= self._log.bin_start_ps[last_sent + 1 :] < until_ps
         return silent
 
     def _recovered_s(self) -> float:
@@ -309,7 +330,13 @@ COLUMNS: Final = (
     STREAM,
     DIRECTION,
     Column("started_s", "s", "When the fault began."),
-    Column("detected_s", "s", "When the sending end noticed; none if nobody did.", "less"),
+    Column(
+        "detected_s",
+        "s",
+        "When what led to the first reroute was noticed; without a reroute, when anything on its "
+        "ways was. None if nobody did.",
+        "less",
+    ),
     Column(
         "detected_by",
         TEXT,
@@ -329,7 +356,8 @@ COLUMNS: Final = (
         "recovered_s",
         "s",
         "Start of the first 3 bins in a row with at least 90 % of the mean of the 5 bins before "
-        "the fault; the fault's own time if it never fell below, none if it never came back.",
+        "the fault; the fault's own time if it never fell below, none if it never came back or if "
+        "nothing arrived before.",
         "less",
     ),
     Column("outage_s", "s", "Time of the bins in which nothing arrived.", "less"),

@@ -71,8 +71,12 @@ class FlowTable:
         own = {s for way in all_ways for s in (*way.usable_if, *way.prepended_if)}
         instances = {i for way in all_ways for group in way.shared_by for i in group}
         own |= instances | {platform_state(instance) for instance in instances}
-        own |= {device for way in all_ways for device in _first_hops(way)}
         return frozenset(own | ({sessions_state(self.group)} if self.group else set()))
+
+    @property
+    def first_hops(self) -> frozenset[str]:
+        """The devices that the hosts of a site send to, on its ways."""
+        return frozenset(d for ways in set(self.flows) for way in ways for d in _first_hops(way))
 
     @property
     def firewalls(self) -> frozenset[str]:
@@ -125,7 +129,9 @@ def follow(world: World, tables: Sequence[FlowTable]) -> Generator[Any, Any, Non
         if table.partners:
             state.reroute(index, 0)
     while by_state:
-        waits = {name: world.signal(name).wait() for name in by_state}
+        # What a device leads to as it dies is told apart; once it is back it may have no route.
+        names = [n for n in by_state if n not in state.devices or not works(world, n)]
+        waits = {name: world.signal(name).wait() for name in names}
         fired = yield world.env.any_of(list(waits.values()))
         causes: dict[int, int] = {}
         for name, wait in waits.items():
@@ -150,6 +156,8 @@ class _Routing:
         self._passed: list[dict[int, tuple[str, ...]]] = [{} for _ in tables]
         """The gateway instances that each flow passes, once they are not those of the beginning."""
         self._firewalls = [table.firewalls for table in tables]
+        self.devices = frozenset[str]().union(*(table.first_hops for table in tables))
+        """The devices that the hosts of sites send to."""
         self._longer: list[set[Way]] = [set() for _ in tables]
         """Ways whose AS path is longer now."""
         self._back_s: dict[Way, float] = {}
@@ -164,8 +172,8 @@ class _Routing:
         """The states on which a table depends; a guarded one also on those of the way there."""
         there = self._there.get(index)
         table = self._tables[index]
-        own = table.states | {first_hop_state(name) for name in table.firewalls}
-        return own if there is None else own | self._tables[there].states
+        own = table.states | {first_hop_state(name) for name in table.firewalls} | table.first_hops
+        return own if there is None else own | self.watched(there)
 
     def reroute(self, index: int, cause: int) -> None:
         """Move the flows of a table that another way is best for now."""

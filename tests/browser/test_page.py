@@ -8,9 +8,6 @@ import pytest
 
 from simulator.report import write_report
 
-playwright = pytest.importorskip("playwright.sync_api", reason="make test-browser installs it")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-
 pytestmark = pytest.mark.browser
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
@@ -22,7 +19,9 @@ def browser():
         os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     )
     assert program, "no Chromium found; install it or name it in CHROMIUM"
-    with playwright.sync_playwright() as engine:
+    from playwright.sync_api import sync_playwright  # `make test-browser` installs it
+
+    with sync_playwright() as engine:
         found = engine.chromium.launch(executable_path=program, args=OPTIONS)
         yield found
         found.close()
@@ -104,7 +103,9 @@ def test_boxes_lie_inside_the_page_and_one_below_the_other(page):
 
 
 def test_themes_differ_and_text_stands_out(page):
-    found = axe.Axe().run(page)
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page)
     serious = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
     assert serious == [], [(v["id"], [n["html"][:120] for n in v["nodes"]][:3]) for v in serious]
 

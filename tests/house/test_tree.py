@@ -260,7 +260,7 @@ DEV = [text for text in ALL if text not in OF_EXTRA["browser"]]
     [
         ("requirements.txt", RUN),
         ("requirements-dev.txt", DEV),
-        ("requirements-browser.txt", ALL),
+        pytest.param("requirements-browser.txt", ALL, marks=pytest.mark.browser),
     ],
 )
 def test_pins_are_complete_and_none_is_idle(file_name, requirements):

@@ -120,6 +120,20 @@ def test_the_site_leaves_a_dead_device_by_its_protocol(protocol, low_s, high_s):
     assert switch.fact.end == "device"
 
 
+@pytest.mark.parametrize(
+    ("protocol", "duration_s", "left_s"),
+    [("vrrp", 100, 3.609), ("ospf", 20, 20)],  # T101; back before T103, with no route
+)
+def test_the_site_sends_to_a_dead_device_until_it_leaves_it(protocol, duration_s, left_s):
+    fault = {"kind": "device-failure", "site": "lyon", "device": "edge", "at": "100 s",
+             "duration": f"{duration_s} s"}  # fmt: skip
+    sites = {"lyon": {"lan_failover": {"protocol": protocol}}}
+    parts = merged(merged(TWO_DEVICES, CALLS), {"sites": sites})
+    _plan, world = life(design(**parts, faults=[fault]))
+    forward = [r for r in world.routes if r[1] == "calls" and r[2] == "forward"]
+    assert forward[0][0] == pytest.approx(100 + left_s)  # not when its own BGP session is gone
+
+
 def test_a_reboot_hands_over_with_notice():
     fault = {"kind": "device-reboot", "site": "lyon", "device": "edge", "at": "100 s",
              "duration": "100 s"}  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from kernels import layout
 from simulator import faults, metrics
 from simulator.metrics.failovers import faults_of
-from simulator.plan import PS_PER_S
+from simulator.plan import PS_PER_S, UNLIMITED_SEGMENTS, TcpFlowPlan
 from simulator.readout import run_text
 from simulator.recorder import Detection, Event, Reroute
 from simulator.result import Result
@@ -75,6 +75,32 @@ def test_each_direction_names_the_detection_that_moved_it(plan, log):
     assert back["rerouted_s"] == 34.5
     assert np.isnan(back["failback_s"])
     assert np.isnan(found["voice", "forward"]["detected_s"])
+
+
+def test_of_several_detections_in_a_chain_the_first_counts(plan, log):
+    interface = Detection("bgp.interface_down", "device")
+    events = (
+        *log.events[:3],
+        at(4, 36.0, "dpd-timeout", "lyon-vpn", 2, DEVICE),
+        at(5, 37.0, "bgp-down", "lyon-vpn", 4, interface),
+        at(6, 37.0, "reroute", "office", 5, moved("forward", away=4)),
+    )
+    row = rows(plan, replace(log, events=events))["office", "forward"]
+    assert (row["detected_s"], row["detected_by"]) == (36.0, "connection.dpd.device")
+
+
+def test_a_transfer_that_waits_to_send_again_at_the_end_is_out_and_not_degraded(plan, log):
+    streams = [(plan.streams[i.stream_idx].name, i.direction) for i in plan.directions]
+    d = streams.index(("backup", "forward"))
+    settings = {"stop_ps": layout.NEVER_PS, "size_segments": UNLIMITED_SEGMENTS}
+    endless = TcpFlowPlan(plan.directions[d].stream_idx, 0, 0, (), (), {}, settings)
+    counter = log.counter.copy()
+    for name in counter.dtype.names:
+        counter[name][35:, d] = 0  # after a last try its timer is longer than the run
+    found = rows(replace(plan, tcp_flows=(endless,)), replace(log, counter=counter))
+    row = found["backup", "forward"]
+    assert np.isnan(row["recovered_s"])
+    assert (row["outage_s"], row["degraded_s"]) == (30.0, 0.0)
 
 
 def test_a_fault_elsewhere_has_no_row(plan, log):

@@ -1,0 +1,1 @@
+"""The same workload here and in another simulator, both figures and their ratio in one run."""
