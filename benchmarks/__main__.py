@@ -16,6 +16,8 @@ from benchmarks.rows import Row
 
 RESULTS = Path(__file__).with_name("results.json")
 SUITES: dict[str, Callable[[], Iterator[Row]]] = {"packets": packets.rows, "flows": flows.rows}
+LARGE = 1e5
+"""From here on a figure is shown in millions."""
 PACKAGES = ("numba", "llvmlite", "numpy", "simpy")
 
 
@@ -42,7 +44,8 @@ def main(names: list[str]) -> int:
     results = []
     for name in names or list(SUITES):
         for row in SUITES[name]():
-            shown = f"{row.value:10.3f}" if row.unit == "s" else f"{row.value / 1e6:10.2f} M"
+            is_large = row.value >= LARGE
+            shown = f"{row.value / 1e6:10.2f} M" if is_large else f"{row.value:10.4g}  "
             sys.stdout.write(f"{row.name:24s} {shown} {row.unit}\n")
             sys.stdout.flush()
             results.append(row._asdict())
