@@ -15,7 +15,7 @@ from simulator.components.expressroute_gateway import ExpressRouteGatewaySchema
 from simulator.faults.bgp_session_reset import BgpSessionReset
 from simulator.faults.expressroute_instance_failure import ExpressRouteInstanceFailure
 from simulator.faults.peering_location_outage import PeeringLocationOutage
-from simulator.scenario.source import Source, TreePath
+from simulator.scenario.source import ABSENT, Source, TreePath, item_at
 
 if TYPE_CHECKING:
     from simulator.components.gateway import VpnGateway
@@ -132,10 +132,29 @@ def _circuit(
         rule = f"must be shorter than the hold time of {format_duration(bgp.hold)}"
         fix = f"a third of it is usual: {format_duration(bgp.hold / 3)}"
         yield tree.problem((*path, "bgp", "keepalive"), rule, fix)
+    yield from _unused_timers(name, circuit, parts, tree)
     speaker = "provider" if circuit.provider_model == "ip-vpn" else "customer"
     if bgp.by not in {None, speaker}:
         rule = f"with {circuit.provider_model} the {speaker} speaks BGP with the platform"
         yield tree.problem((*path, "bgp", "by"), rule, f"write {speaker}, or leave it out")
+
+
+def _unused_timers(
+    name: str, circuit: CircuitSchema, parts: Parts, tree: Source
+) -> Iterator[Problem]:
+    """Timers of a device that ends nothing but links: those of the circuit count there."""
+    ends = () if circuit.links is None else (circuit.links.primary, circuit.links.secondary)
+    for end in ends:
+        site = parts.sites.get(end.site)
+        device = None if site is None or end.device is None else site.devices.get(end.device)
+        if device is None or device.bgp is None or device.public_ip is not None:
+            continue
+        for timer in ("keepalive", "hold"):
+            path: TreePath = ("sites", end.site, "devices", str(end.device), "bgp", timer)
+            own = getattr(device.bgp, timer)
+            if item_at(tree.data, path) is not ABSENT and own != getattr(circuit.bgp, timer):
+                rule = "has no effect: the session of a link has the timers of its circuit"
+                yield tree.problem(path, rule, f"write circuits.{name}.bgp.{timer} instead")
 
 
 def _location(circuit: CircuitSchema, parts: Parts) -> str | None:

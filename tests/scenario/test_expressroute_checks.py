@@ -94,6 +94,14 @@ def test_faults_of_tunnels_do_not_strike_circuits():
     assert "has no tunnels" in problem("coexistence", "faults", fault).rule
 
 
+def test_a_timer_that_would_have_no_effect_is_refused():
+    path = "sites.lyon.devices.ce1.bgp.keepalive"
+    found = problem("failover-at-peak", path, "3 s")
+    assert "has no effect" in found.rule
+    assert "circuits.paris.bgp.keepalive" in found.fix
+    assert load(SCENARIOS / "failover-at-peak.yaml", {"sites.lyon.devices.fw.bgp.keepalive": "3 s"})
+
+
 def test_premium_reaches_further_and_local_no_further():
     east = {"vnets.hub.region": "East US", "vnets.spoke.region": "East US"}
     premium = {f"circuits.{name}.tier": "premium" for name in ("direct", "ethernet", "crossing")}
