@@ -60,24 +60,13 @@ def note(message: str) -> None:
     sys.stderr.flush()
 
 
-class Progress:
-    """How far a run is, on standard error: a bar on a terminal, else a line now and then.
+class _Shown:
+    """Something on standard error that grows: the bar of a terminal is taken away at the end."""
 
-    Called by the engine with the simulated time and its end, in picoseconds. `runs` is how many
-    runs there will be in a row.
-    """
-
-    def __init__(self, runs: int = 1, stream: TextIO | None = None) -> None:
-        self._runs = runs
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream or sys.stderr
-        self._run = 0
-        self._last_ps = 0
-        self._begin_s: float | None = None
-        self._next_line_s = FIRST_LINE_S
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
-        self.text = "0 s"
-        """How far it is, in words."""
 
     def __enter__(self) -> Self:
         return self
@@ -90,6 +79,24 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+class Progress(_Shown):
+    """How far a run is, on standard error: a bar on a terminal, else a line now and then.
+
+    Called by the engine with the simulated time and its end, in picoseconds. `runs` is how many
+    runs there will be in a row.
+    """
+
+    def __init__(self, runs: int = 1, stream: TextIO | None = None) -> None:
+        super().__init__(stream)
+        self._runs = runs
+        self._run = 0
+        self._last_ps = 0
+        self._begin_s: float | None = None
+        self._next_line_s = FIRST_LINE_S
+        self.text = "0 s"
+        """How far it is, in words."""
 
     def __call__(self, now_ps: int, horizon_ps: int) -> None:
         """Show that the run has come to `now_ps` of `horizon_ps`."""
@@ -126,7 +133,7 @@ class Progress:
         self._stream.flush()
 
 
-class Counting:
+class Counting(_Shown):
     """How many of many things are done, on standard error: a bar on a terminal, else lines.
 
     Called with the number that is done and the number of all; what is done at the first call
@@ -134,27 +141,13 @@ class Counting:
     """
 
     def __init__(self, what: str, stream: TextIO | None = None) -> None:
+        super().__init__(stream)
         self._what = what
-        self._stream = stream or sys.stderr
         self._begin_s = 0.0
         self._begin_count = 0
         self._next_line_s: float | None = None
-        self._bar: RichProgress | None = None
-        self._task: TaskID | None = None
         self.text = f"0 {what}"
         """How far it is, in words."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
     def __call__(self, done: int, total: int) -> None:
         """Show that `done` of `total` are done."""

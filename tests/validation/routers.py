@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 
 from tests.validation.reasons import MET, OFF
-from tests.validation.validate_bgp import MS_PER_S, SETTING, Lab, bgp_rows, measured, simulated
+from tests.validation.validate_bgp import MS_PER_S, bgp_rows, labs, simulated
 
 SEEDS, POOLED_SEEDS = 2_000, 400
 CURVE_SEEDS = 200
@@ -35,15 +37,14 @@ def router_curves() -> pd.DataFrame:
     `probability` is the share at or below `ms`: of the repetitions, or of the model's seeds.
     """
     found = []
-    for setting, repetitions in measured().groupby(SETTING):
-        lab = Lab(*setting)  # type: ignore[misc]
+    for lab, repetitions in labs():
         model = simulated(lab, float(repetitions["probe_ms"].iloc[0]) / MS_PER_S, CURVE_SEEDS)
         for quantity in CURVES:
             known = np.sort(repetitions[quantity].dropna().to_numpy())
             answer = model[quantity].dropna().to_numpy()
             if len(known) == 0 or len(answer) == 0:
                 continue
-            names = dict(zip(SETTING, setting, strict=True)) | {"quantity": quantity}
+            names = asdict(lab) | {"quantity": quantity}
             share = (np.arange(len(known)) + 0.5) / len(known)
             found.append(
                 pd.DataFrame(names | {"of": "measured", "probability": share, "ms": known})

@@ -65,11 +65,16 @@ def measured() -> pd.DataFrame:
     return pd.read_csv(DATA / "bgp_failover.csv")
 
 
+def labs() -> Iterator[tuple[Lab, pd.DataFrame]]:
+    """Yield every measured setting with its repetitions."""
+    for setting, repetitions in measured().groupby(SETTING):
+        yield Lab(*setting), repetitions  # type: ignore[misc]
+
+
 def bgp_rows(seeds: int, keep: Callable[[Lab], bool] = lambda lab: True) -> pd.DataFrame:
     """Compare every setting that is kept, each with so many seeds of the model."""
     rows: list[dict[str, Any]] = []
-    for setting, repetitions in measured().groupby(SETTING):
-        lab = Lab(*setting)  # type: ignore[misc]
+    for lab, repetitions in labs():
         if keep(lab):
             probe_ms = float(repetitions["probe_ms"].iloc[0])
             model = simulated(lab, probe_ms / MS_PER_S, seeds)
@@ -122,8 +127,7 @@ def pooled_rows(seeds: int) -> pd.DataFrame:
     for detector, is_bfd in (("BGP", False), ("BFD", True)):
         known: list[float] = []
         model: list[float] = []
-        for setting, repetitions in measured().groupby(SETTING):
-            lab = Lab(*setting)  # type: ignore[misc]
+        for lab, repetitions in labs():
             if lab.kind != "silent" or (lab.bfd_mult > 0) is not is_bfd:
                 continue
             times = repetitions["detect_a_ms"].to_numpy() / MS_PER_S
