@@ -11,11 +11,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import flows, packets
+from benchmarks import days, flows, growth, packets
 from benchmarks.rows import Row
 
 RESULTS = Path(__file__).with_name("results.json")
-SUITES: dict[str, Callable[[], Iterator[Row]]] = {"packets": packets.rows, "flows": flows.rows}
+SUITES: dict[str, Callable[[], Iterator[Row]]] = {
+    "packets": packets.rows,
+    "flows": flows.rows,
+    "days": days.rows,
+    "growth": growth.rows,
+}
 LARGE = 1e5
 """From here on a figure is shown in millions."""
 PACKAGES = ("numba", "llvmlite", "numpy", "simpy")
@@ -36,7 +41,7 @@ def machine() -> dict[str, Any]:
 
 
 def main(names: list[str]) -> int:
-    """Measure, print each figure as it comes, and write them all."""
+    """Measure, print each figure as it comes, and write them; figures of other suites stay."""
     unknown = [name for name in names if name not in SUITES]
     if unknown:
         sys.stderr.write(f"unknown: {', '.join(unknown)}; choose from {', '.join(SUITES)}\n")
@@ -49,8 +54,20 @@ def main(names: list[str]) -> int:
             sys.stdout.write(f"{row.name:24s} {shown} {row.unit}\n")
             sys.stdout.flush()
             results.append(row._asdict())
-    RESULTS.write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")
+    fresh = {row["name"] for row in results}
+    kept = [row for row in before() if row["name"] not in fresh] if names else []
+    written = {"machine": machine(), "results": [*kept, *results]}
+    RESULTS.write_text(json.dumps(written, indent=1) + "\n")
     return 0
+
+
+def before() -> list[dict[str, Any]]:
+    """The figures measured before, if it was on a machine like this one."""
+    if not RESULTS.exists():
+        return []
+    written = json.loads(RESULTS.read_text("utf-8"))
+    rows: list[dict[str, Any]] = written["results"]
+    return rows if written["machine"] == machine() else []
 
 
 if __name__ == "__main__":

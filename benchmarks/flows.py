@@ -198,17 +198,6 @@ def rows() -> Iterator[Row]:
         yield Row(f"max-min-{classes}", full_solutions_per_s(classes), "solutions/CPU-s")
 
 
-def growth() -> Iterator[Row]:
-    """Measure how the cost grows with flows, classes and hops, one at a time."""
-    two_tier(2, 2).events(8)
-    for flow_count in (100, 1_000, 10_000, 100_000, 1_000_000):
-        yield from measured(f"flow-by-flows-{flow_count}", two_tier(100, flow_count))
-    for classes in (100, 300, 1_000, 3_000):
-        yield from measured(f"flow-by-classes-{classes}", two_tier(classes, 100_000))
-    for sites in (25, 100, 400, 1_600):
-        yield from measured(f"flow-by-hops-{2 * sites}", two_tier(1_600, 100_000, sites))
-
-
 def measured(name: str, case: Case, events: int = 300_000) -> Iterator[Row]:
     """Measure one case, and its largest error over all stretches."""
     case.events(events)  # out of the initial state, in which all flows are new

@@ -1,31 +1,42 @@
 """What a sweep costs beside its points: `python -m benchmarks.sweeps`, on a quiet machine.
 
-Overhead is the CPU time of a worker beyond that of planning, running and the table `streams`, and
-all CPU time of the process that hands out the points and makes the table, both divided by the
-points. Speed-up is the time of one worker over that of two, start-up left out.
+Overhead is all CPU time of a worker beyond planning a point and running its plan (so loading the
+scenario, its rules, its hash, the table, the cost, the file), and all CPU time of the process that
+hands out the points and makes the table, both divided by the points.
+
+Speed-up is the time of one worker over that of two, start-up left out. Beside it stands what the
+machine gives: the time of one plain process that computes the same points over that of two which
+share nothing and compute half of them each.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from simulator import engine, metrics, planner
+from simulator import engine, planner
 from simulator.run import make_ready
-from simulator.study.design import read_design
+from simulator.scenario.load import build
+from simulator.study.design import Point, Sweepable, read_design
 from simulator.study.store import Store, version_hash
 from simulator.study.sweep import sweep
-from simulator.study.worker import Job, build, work
+from simulator.study.worker import Job, work
 
 BASE = Path(__file__).resolve().parents[1] / "scenarios" / "base" / "lyon-office.yaml"
 QUICK = "100 ms"
-LONG = "4 s"
+QUICK_COUNT = 200
+LONG = "10 s"
+LONG_COUNT = 120
 
 
 def written(folder: Path, horizon: str, points: int) -> Path:
-    file = folder / "design.yaml"
+    """The design of a sweep over the rate of a stream."""
+    file = folder / f"design-{points}.yaml"
     file.write_text(
         f"schema_version: 1\nscenario: {BASE}\n"
         f"set: {{run: {{horizon: {horizon}, warm_up: 20 ms, time_bin: 50 ms, seed: 1}}}}\n"
@@ -34,21 +45,20 @@ def written(folder: Path, horizon: str, points: int) -> Path:
     return file
 
 
-def pure_cpu_s(file: Path) -> float:
-    """CPU time of the runs alone, one after the other in this process."""
-    whole = read_design(file)
+def alone_cpu_s(whole: Sweepable, points: Sequence[Point]) -> float:
+    """CPU time of planning and running some points, one after the other in this process."""
     base = whole.bases[0]
-    scenarios = [build(base.tree, base.name, whole.overrides(p)) for p in whole.points]
-    begin_s = time.process_time()
-    for scenario in scenarios:
-        plan = planner.build(scenario)
-        metrics.compute("streams", plan, engine.run(plan))
-    return time.process_time() - begin_s
+    used_s = 0.0
+    for point in points:
+        scenario = build(base.tree, base.name, whole.overrides(point))
+        begin_s = time.process_time()
+        engine.run(planner.build(scenario))
+        used_s += time.process_time() - begin_s
+    return used_s
 
 
-def worker_cpu_s(file: Path) -> float:
+def worker_cpu_s(whole: Sweepable) -> float:
     """CPU time of a worker that computes all points, in this process."""
-    whole = read_design(file)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
         store.prepare()
@@ -59,6 +69,7 @@ def worker_cpu_s(file: Path) -> float:
             replications=whole.design.replications,
             timeout_s=whole.design.timeout,
             version=version_hash(),
+            fidelities=whole.fidelities,
             is_elsewhere=False,
         )
         begin_s = time.process_time()
@@ -81,20 +92,61 @@ def swept_s(file: Path, workers: int) -> tuple[float, float]:
     return (last[0] - first[0]) / (last[1] - first[1]) * last[1], used_s
 
 
+def plain_s(file: Path, processes: int) -> float:
+    """Wall time of processes that share nothing and compute a part of the points each."""
+    context = multiprocessing.get_context("spawn")
+    gate = context.Barrier(processes + 1)
+    parts = [
+        context.Process(target=_part, args=(file, part, processes, gate))
+        for part in range(processes)
+    ]
+    for part in parts:
+        part.start()
+    gate.wait()
+    begin_s = time.perf_counter()
+    gate.wait()
+    taken_s = time.perf_counter() - begin_s
+    for part in parts:
+        part.join()
+    return taken_s
+
+
+def _part(file: Path, part: int, parts: int, gate: Barrier) -> None:
+    make_ready()
+    whole = read_design(file)
+    alone_cpu_s(whole, whole.points[:1])
+    gate.wait()
+    alone_cpu_s(whole, whole.points[part::parts])
+    gate.wait()
+
+
 def main() -> int:
+    """Measure, and write a line for each figure."""
     make_ready()
     with tempfile.TemporaryDirectory() as folder:
-        count = 200
-        many = written(Path(folder), QUICK, count)
-        alone_s = pure_cpu_s(many)
-        overhead_s = (swept_s(many, 1)[1] + worker_cpu_s(many) - alone_s) / count
-        sys.stdout.write(f"point alone          {1e3 * alone_s / count:8.2f} ms\n")
-        sys.stdout.write(f"overhead per point   {1e3 * overhead_s:8.2f} ms\n")
-        long = written(Path(folder), LONG, 60)
-        sys.stdout.write(f"longer point alone   {1e3 * pure_cpu_s(long) / 60:8.2f} ms\n")
-        one_s, two_s = swept_s(long, 1)[0], swept_s(long, 2)[0]
-        sys.stdout.write(f"speed-up of 2        {one_s / two_s:8.2f}\n")
+        file = written(Path(folder), QUICK, QUICK_COUNT)
+        whole = read_design(file)
+        worker_cpu_s(whole)  # what is remembered from point to point is remembered now
+        alone_ms = 1e3 * alone_cpu_s(whole, whole.points) / QUICK_COUNT
+        worker_ms = 1e3 * worker_cpu_s(whole) / QUICK_COUNT - alone_ms
+        parent_ms = 1e3 * swept_s(file, 1)[1] / QUICK_COUNT
+        _show("planning and run of a point", alone_ms, "ms")
+        _show("overhead in the worker", worker_ms, "ms")
+        _show("overhead in the parent", parent_ms, "ms")
+        _show("overhead per point", worker_ms + parent_ms, "ms")
+        file = written(Path(folder), LONG, LONG_COUNT)
+        whole = read_design(file)
+        _show("longer point", 1e3 * alone_cpu_s(whole, whole.points) / LONG_COUNT, "ms")
+        limit = plain_s(file, 1) / plain_s(file, 2)
+        speed_up = swept_s(file, 1)[0] / swept_s(file, 2)[0]
+        _show("speed-up of 2 workers", speed_up, "")
+        _show("speed-up of 2 plain processes", limit, "")
     return 0
+
+
+def _show(name: str, value: float, unit: str) -> None:
+    sys.stdout.write(f"{name:30}{value:8.2f} {unit}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

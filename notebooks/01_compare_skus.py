@@ -57,7 +57,7 @@ ranking = rank(calm, "gateways.hub-vpn.sku")
 ranking.table[["value", "status", "goodput_bps", "latency_s_p95", "monthly_cost_usd", "reason"]]
 
 # %%
-ranking.plot().figure
+ranking.plot.ranking().figure
 
 # %% [markdown]
 # ## Answer

@@ -1,13 +1,14 @@
 """How much traffic comes when: distributions of sizes and times, profiles of a day and a week.
 
 These parts of a scenario are shared by kinds of traffic and by groups of clients. What they mean is
-in `simulator.plan.Distribution` and `Profile`; only the flow level can run for so long that a
-profile matters, so only it has them.
+in `simulator.plan.Distribution` and `Profile`. Only the flow level can run for so long that a
+profile of the day matters, so only it has them; steps of a rate are for both levels.
 """
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Annotated, Final, Literal
 
@@ -23,12 +24,16 @@ from simulator.base.fields import (
     defaulted,
     refuse,
 )
-from simulator.base.units import DAY_S
+from simulator.base.units import DAY_S, format_duration
 from simulator.plan import Distribution, Profile
 
 HOURS: Final = 24
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 HOUR_S: Final = DAY_S / HOURS
+FOREVER_S: Final = 100 * DAY_S
+"""Longer than any run: the period of what does not repeat."""
+LEAST_STEP_S: Final = 1e-3
+"""Every change of a rate interrupts the run."""
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 Factor = Annotated[float, Field(ge=0, le=1000)]
@@ -153,6 +158,81 @@ class DayProfile(fields.Schema):
             factors=tuple(steps),
             growth_ratio=self.growth,
         )
+
+
+class RateSteps(fields.Schema):
+    """Factors on a rate that change at given times, such as those of a table of rates."""
+
+    at: Sequenced[Duration] = Field(
+        min_length=1,
+        description="when each factor begins to hold; nothing is sent before the first",
+    )
+    factors: Sequenced[Factor] = Field(
+        min_length=1, description="factor on the rate from each of these times on"
+    )
+    end: Duration | None = Field(
+        default=None,
+        description="nothing is sent from then on; without it the last factor holds on",
+    )
+    begin: Duration = defaulted("0 s", "time of the steps at which the run begins")
+    repeat: bool = Field(default=False, description="begin with time 0 again at the end")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> RateSteps:
+        if len(self.at) != len(self.factors):
+            rule = f"{len(self.at)} times have {len(self.factors)} factors"
+            refuse(rule, "give each time one factor")
+        ends = () if self.end is None else (self.end,)
+        if any(later - earlier < LEAST_STEP_S for earlier, later in pairwise((*self.at, *ends))):
+            rule = f"steps and their end follow one another by {format_duration(LEAST_STEP_S)}"
+            refuse(f"{rule} or more", "put them in order, each once")
+        if self.repeat and self.end is None:
+            refuse("what repeats needs an end", "give the end, for example 24 h")
+        return self
+
+    def profile(self, horizon_s: float) -> Profile:
+        """The same for the plan, as far as a run of this length goes."""
+        steps = list(zip(self.at, self.factors, strict=True))
+        if self.at[0] > 0.0:
+            steps.insert(0, (0.0, 0.0))
+        period_s = FOREVER_S
+        if self.repeat:
+            assert self.end is not None
+            period_s = self.end
+            begin_s = self.begin % period_s
+        else:
+            begin_s = self.begin
+            steps += [] if self.end is None else [(self.end, 0.0)]
+        current = max(i for i, (at_s, _) in enumerate(steps) if at_s <= begin_s)
+        turned = [(0.0, steps[current][1])]
+        turned += [(at_s - begin_s, factor) for at_s, factor in steps[current + 1 :]]
+        if self.repeat:
+            again = [(at_s + period_s - begin_s, factor) for at_s, factor in steps[: current + 1]]
+            turned += [(at_s, factor) for at_s, factor in again if at_s < period_s]
+        kept = [step for step in turned if step[0] < horizon_s]
+        starts_s, factors = zip(*kept, strict=True)
+        return Profile(period_s, starts_s, factors, is_for_packets=True)
+
+
+class Varying(fields.Schema):
+    """What traffic whose rate changes with time has in common."""
+
+    steps: RateSteps | None = Field(
+        default=None, description="factors on the rates at given times, at both levels"
+    )
+
+    @model_validator(mode="after")
+    def _varies_one_way(self) -> Varying:
+        if self.steps is not None and getattr(self, "profile", None) is not None:
+            refuse("a rate follows steps or a profile of the day", "remove one of them")
+        return self
+
+    def factors(self, horizon_s: float) -> Profile | None:
+        """Factor on the rate for the plan of a run of this length; None: always 1."""
+        if self.steps is not None:
+            return self.steps.profile(horizon_s)
+        daily: DayProfile | None = getattr(self, "profile", None)
+        return None if daily is None else daily.profile()
 
 
 class SessionStart(fields.Schema):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simulator.base.errors import CatalogError, did_you_mean, quote
 from simulator.base.units import (
@@ -30,6 +31,24 @@ SHOW: Final[dict[str, Callable[[float], str]]] = {
     "usd": format_money,
 }
 """Unit of a column -> how a person reads its numbers."""
+
+
+class Grid(NamedTuple):
+    """Columns of a table that is read best with one of them laid across."""
+
+    group: str
+    row: str
+    across: str
+    value: str
+    reference: str
+    """Further reading on a value, listed below with the row's own notes."""
+
+
+GRIDS: Final = {
+    "deployment-support": Grid("configuration", "deployment_model", "tool", "supported", "article")
+}
+NOTE_PARTS: Final = "; "
+"""Between the parts of a note."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +100,8 @@ class Rows:
     def to_text(self) -> str:
         """Print a table where it fits the width, else one paragraph for each row."""
         head = wrapped(f"{self.table.name}: {self.table.description}")
+        if self.table.name in GRIDS:
+            return "\n".join([*head, "", *self._as_grid(GRIDS[self.table.name])]) + "\n"
         shared, own = self._split()
         if shared:
             head += wrapped("in all rows: " + "; ".join(shared))
@@ -104,6 +125,41 @@ class Rows:
         right = [n for n, c in enumerate(columns) if c.type in {"int", "float"}]
         cells = [[_cell(c, row) or "-" for c in columns] for row in self.rows]
         return table([_words(c.name) for c in columns], cells, right)
+
+    def _as_grid(self, grid: Grid) -> list[str]:
+        """A line for each row of a group, and what its cells refer to in a numbered list."""
+        across = list(dict.fromkeys(str(row[grid.across]) for row in self.rows))
+        common = self._common_note_parts()
+        references: dict[str, int] = {}
+        cells: dict[tuple[str, str], dict[str, str]] = {}
+        for row in self.rows:
+            place = (str(row[grid.group]), str(row[grid.row]))
+            reference = _reference(row, grid, common)
+            number = references.setdefault(reference, len(references) + 1) if reference else ""
+            text = f"{row[grid.value]} {number}".rstrip()
+            cells.setdefault(place, {})[str(row[grid.across])] = text
+        lines: list[tuple[str, ...]] = []
+        for group in dict.fromkeys(group for group, _ in cells):
+            lines.append((group, *[""] * len(across)))
+            for (of_group, name), known in cells.items():
+                if of_group == group:
+                    lines.append((f"  {name}", *[known.get(column, "-") for column in across]))
+        listed = table([_words(grid.group), *across], lines)
+        listed += ["", f"Numbers: {_words(grid.reference)} and notes; -: nothing is known."]
+        width = len(str(len(references)))
+        for reference, number in references.items():
+            listed += wrapped(reference, " " * (width + 4), f"  {number:{width}}  ")
+        dates: dict[str, dict[str, None]] = defaultdict(dict)
+        for row in self.rows:
+            dates[str(row["source"])][str(row["as_of"])] = None
+        said = f"In most rows: {NOTE_PARTS.join(common)}. " if common else ""
+        origins = ", ".join(f"{source} ({', '.join(when)})" for source, when in dates.items())
+        return [*listed, "", *wrapped(f"{said}From {origins}")]
+
+    def _common_note_parts(self) -> list[str]:
+        """What the notes of more than half of the rows say."""
+        counted = Counter(part for row in self.rows for part in _note_parts(row))
+        return [part for part, count in counted.items() if 2 * count > len(self.rows)]
 
     def _as_paragraphs(self, columns: Sequence[Column]) -> list[str]:
         lines = []
@@ -144,6 +200,19 @@ def rows(name: str, part: str | None, era: str) -> Rows:
             fix = did_you_mean(part, found.names())
             raise CatalogError(f"{name}: no row contains {quote(part)}; {fix}")
     return Rows(found, kept, era)
+
+
+def _note_parts(row: Row) -> list[str]:
+    return [part for part in str(row["note"] or "").split(NOTE_PARTS) if part]
+
+
+def _reference(row: Row, grid: Grid, common: Sequence[str]) -> str:
+    """What is said of a row beside its value: the article, and what is its own in its note."""
+    article = str(row[grid.reference] or "")
+    own = [part for part in _note_parts(row) if part not in common and part != row["status"]]
+    status = str(row["status"])
+    is_said = status == "documented" or any(part.startswith(status) for part in own)
+    return NOTE_PARTS.join([part for part in (article, "" if is_said else status, *own) if part])
 
 
 def _words(name: str) -> str:

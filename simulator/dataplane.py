@@ -23,18 +23,25 @@ CALL_PACKETS_MAX: Final = 3_000_000
 """Packets at nodes of one kernel call: about a tenth of a second, so Ctrl-C and progress work."""
 RING_INITIAL: Final = 64
 INBOX_INITIAL: Final = 256
+MANY_HOPS: Final = 5_000
+"""Plans of more hops than this have thousands of clients, each with few packets in a window ..."""
+INBOX_OF_MANY: Final = 64
+"""... so inboxes begin small; those of hops that are shared grow."""
+SLACK: Final = 2
+"""Pools have so much more room than they need at first: a page that nobody writes to costs
+nothing, while a pool that grows is copied and then held twice."""
 ALONE: Final = -1
 
 
 class DataPlane:
     """Arrays of a run in the form of `kernels.layout.Network`, and the log they feed."""
 
-    def __init__(self, plan: Plan, recorder: Recorder | None = None) -> None:
+    def __init__(self, plan: Plan, recorder: Recorder | None = None, begin_ps: int = 0) -> None:
         self.plan = plan
         self.layout = build_layout(plan)
         self.recorder = recorder or Recorder(len(plan.directions), len(plan.hops), plan.warm_up_ps)
-        self.now_ps = 0
-        self._bin_start_ps = 0
+        self.now_ps = begin_ps
+        self._bin_start_ps = begin_ps - begin_ps % plan.time_bin_ps
         directions = len(plan.directions)
         reasons = len(layout.REASONS)
         self.run_histogram = np.zeros((directions, BUCKETS), np.int64)
@@ -44,7 +51,7 @@ class DataPlane:
         self.link = self._rings("link", RING_INITIAL, layout.PACKET)
         self.departure = self._rings("queue", RING_INITIAL, layout.DEPARTURE)
         self.inbox = np.zeros(0, layout.PACKET)
-        self._place_inboxes()
+        self._place_inboxes(INBOX_OF_MANY if len(plan.hops) > MANY_HOPS else INBOX_INITIAL)
         self._init_sources()
         self._init_flows()
         self.counter = np.zeros(directions, layout.COUNTER)
@@ -74,12 +81,12 @@ class DataPlane:
         count = len(self.state)
         self.state[f"{prefix}_off"] = np.arange(count) * room
         self.state[f"{prefix}_mask"] = room - 1
-        return np.zeros(max(count, 1) * room, dtype)
+        return np.zeros(max(count, 1) * room * SLACK, dtype)
 
-    def _place_inboxes(self) -> None:
-        self.node["inbox_off"] = np.arange(len(self.node)) * INBOX_INITIAL
-        self.node["inbox_room"] = INBOX_INITIAL
-        self.inbox = np.zeros(max(len(self.node), 1) * INBOX_INITIAL, layout.PACKET)
+    def _place_inboxes(self, room: int) -> None:
+        self.node["inbox_off"] = np.arange(len(self.node)) * room
+        self.node["inbox_room"] = room
+        self.inbox = np.zeros(max(len(self.node), 1) * room * SLACK, layout.PACKET)
 
     def _init_sources(self) -> None:
         plan = self.plan
@@ -88,6 +95,8 @@ class DataPlane:
             self.source[at] = plan.sources[s].record
             self.source[at]["step"] = self.layout.route_step[plan.sources[s].routes[0]]
         self.source_at = {s: at for at, s in enumerate(self.layout.source_order)}
+        self._silent_gaps: dict[int, float] = {}
+        """Of sources at factor 0: mean gaps that were left to their next packet."""
 
     def _init_flows(self) -> None:
         plan = self.plan
@@ -435,6 +444,25 @@ class DataPlane:
             -1 if position is None else self.layout.route_step[routes[position]]
         )
 
+    def set_source_factor(self, s: int, factor: float) -> None:
+        """Let source `s` send at its rate times `factor` from now on; 0: nothing.
+
+        The time to its next packet is stretched by as much, which keeps exponential gaps
+        exponential and even ones even.
+        """
+        plan, row = self.plan.sources[s], self.source[self.source_at[s]]
+        since_ps = max(self.now_ps, plan.start_ps)
+        if s not in self._silent_gaps:
+            gaps = max(0, int(row["next_ps"]) - since_ps) / float(row["mean_gap_ps"])
+        else:
+            gaps = self._silent_gaps.pop(s)
+        if factor == 0.0:
+            self._silent_gaps[s] = gaps
+            row["next_ps"] = layout.NEVER_PS
+            return
+        row["mean_gap_ps"] = plan.record["mean_gap_ps"] / factor
+        row["next_ps"] = since_ps + int(gaps * row["mean_gap_ps"])
+
     def set_flow_route(
         self,
         f: int,
@@ -457,6 +485,22 @@ class DataPlane:
                 if ack_position is None
                 else self.layout.route_step[flow.ack_routes[ack_position]]
             )
+
+    def put_on_way(self, packets: npt.NDArray[Any], direction: int) -> None:
+        """Count packets of one route (`layout.PACKET`) as sent; they leave when they say.
+
+        None may leave before now.
+        """
+        g = int(self.layout.steps[packets["step"][0]]["node"])
+        while self.node[g]["inbox_count"] + len(packets) > self.node[g]["inbox_room"]:
+            self._grow(layout.GROW_INBOX, g)
+        row = self.node[g]
+        first = int(row["inbox_off"]) + int(row["inbox_count"])
+        self.inbox[first : first + len(packets)] = packets
+        row["inbox_count"] += len(packets)
+        row["may_be_mixed"] = 1
+        self.counter[direction]["sent_packets"] += len(packets)
+        self.counter[direction]["sent_bytes"] += int((packets["size"] & layout.SIZE_MASK).sum())
 
     # ---- the end -------------------------------------------------------------------------
 
@@ -496,12 +540,13 @@ class DataPlane:
             histogram=self.run_histogram,
             hop=self.state.copy(),
             hop_dropped=self.hop_dropped.copy(),
-            tcp=self._tcp_totals(),
+            tcp=self.tcp_totals(),
             packet_hops=self.packet_hops(),
             cpu_s=cpu_s,
         )
 
-    def _tcp_totals(self) -> dict[str, npt.NDArray[np.int64]]:
+    def tcp_totals(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Counters of TCP so far, by direction of data."""
         names = ("retransmitted_segments", "rto_count", "fast_recovery_count")
         totals = {name: np.zeros(len(self.plan.directions), np.int64) for name in (*names, "flows")}
         for f in range(len(self.plan.tcp_flows)):

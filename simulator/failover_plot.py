@@ -31,6 +31,7 @@ from simulator.plots import (
     Line,
     fault_periods,
     lines_of,
+    mark_windows,
     note,
     prefix,
     style,
@@ -122,6 +123,7 @@ def failover(timeline: pd.DataFrame, events: pd.DataFrame, failovers: pd.DataFra
         _draw_curves(curves, _affected(timeline[seen], failovers))
         for ax in (*curves, strip_axes):
             ax.set_xlim(begin_s, end_s)
+            mark_windows(ax, timeline[seen], is_named=ax is curves[0])
             for fault_s, repair_s in fault_periods(events, end_s):
                 ax.axvspan(fault_s, repair_s, color=FAULT, linewidth=0, zorder=0)
             for event_id in numbers:

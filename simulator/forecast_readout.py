@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from simulator.base.units import format_duration, format_ratio, format_size
-from simulator.console import cut, table
+from simulator.console import cut, table, wrapped
 
 if TYPE_CHECKING:
     from simulator.planner.estimate import Estimate
     from simulator.planner.forecast import Growth, Saturation
+    from simulator.recorder import Window
 
 CEILING_WIDTH = 36
 STREAM_WIDTH = 20
 FAR = "in over 100 years"
+WINDOWS_MAX: Final = 8
 
 
 def forecast_text(rows: Sequence[Saturation], growth: Growth) -> str:
@@ -60,3 +62,26 @@ def estimate_text(scenario: str, estimates: Sequence[Estimate], chosen: str) -> 
     ]
     lines = [f"{scenario}: about what a run would take", *table(header, cells, right=(1, 2, 3, 4))]
     return "\n".join(lines) + "\n"
+
+
+def window_rows(windows: Sequence[Window]) -> list[dict[str, float]]:
+    """Windows at packet level, in seconds."""
+    return [window.to_dict() for window in windows]
+
+
+def window_lines(rows: Sequence[Mapping[str, float]]) -> list[str]:
+    """Say which stretches of a run at flow level are simulated at packet level."""
+    if not rows:
+        return ["zoom: no faults, so nothing is simulated at packet level"]
+    total_s = sum(row["end_s"] - row["packets_from_s"] for row in rows)
+    shown = [
+        f"{format_duration(row['begin_s'])} to {format_duration(row['end_s'])}"
+        for row in rows[:WINDOWS_MAX]
+    ]
+    more = len(rows) - len(shown)
+    text = ", ".join(shown) + (f" and {more} more" if more else "")
+    return wrapped(
+        f"{text}; {format_duration(total_s)} with what is before",
+        "  ",
+        "zoom: at packet level from ",
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -29,6 +30,8 @@ UNLIMITED_SEGMENTS: Final = 1 << 32
 """A TCP flow with this many segments to send has no end."""
 JITTER_QUANTILES: Final = 4097
 """Entries of one row of the table of jitter quantiles: probabilities 0, 1/4096, ... 1."""
+SIZES_KEPT: Final = 256
+"""Tables of packet sizes that are remembered: many sources have the same one."""
 
 Process = Callable[[Any], Generator[Any, Any, None]]
 """A control process: called with the world, it returns the generator that SimPy runs."""
@@ -96,10 +99,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Profile:
-    """A factor on a rate as a function of time: steps that repeat, and growth from month to month.
-
-    Flow level only: a packet run refuses it.
-    """
+    """A factor on a rate over time: steps that repeat, and growth from month to month."""
 
     period_s: float
     starts_s: tuple[float, ...]
@@ -107,6 +107,8 @@ class Profile:
     factors: tuple[float, ...]
     growth_ratio: float = 0.0
     """Growth in a month of `base.units.MONTH_S`; the factor changes at the beginning of a day."""
+    is_for_packets: bool = False
+    """Whether a run at packet level follows it, too: factors up to 1, no growth."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ class SourcePlan:
     routes: tuple[int, ...]
     profile: Profile | None = None
     """Factor on its rate; None: always 1."""
+    start_ps: int = 0
+    """When it begins; its first packet follows after a gap."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,19 @@ class TransferPlan:
 
 
 @dataclass(frozen=True)
+class ZoomPlan:
+    """Which stretches of a run at flow level are simulated at packet level."""
+
+    before_ps: int
+    """So much earlier packets begin; what they do until the stretch begins is in no table."""
+    after_ps: int
+    at_most_ps: int
+    """Of all stretches together, what is before them counted in."""
+    times_ps: tuple[int, ...] | None = None
+    """Instants from which on they last; None: every fault."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything a run needs. Frozen: the data plane works on copies of the arrays."""
 
@@ -200,6 +217,7 @@ class Plan:
     max_packet_bytes: int
     transfers: tuple[TransferPlan, ...] = ()
     fidelity: Fidelity = "packet"
+    zoom: ZoomPlan | None = None
     processes: tuple[tuple[str, Process], ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
     """What later stages show: warnings, tunnels and their state names, notes."""
@@ -299,9 +317,11 @@ class PlanBuilder:
         warm_up_s: float = 0.0,
         replicate: int = 0,
         fidelity: Fidelity = "packet",
+        zoom: ZoomPlan | None = None,
     ) -> None:
         self.scenario = scenario
         self.fidelity: Fidelity = fidelity
+        self.zoom = zoom
         self.seed = seed
         self.replicate = replicate
         self.horizon_ps = to_ps(horizon_s)
@@ -314,7 +334,7 @@ class PlanBuilder:
         self._stream_names: list[str] = []
         self._directions: dict[DirectionInfo, int] = {}
         self._routes: list[Route] = []
-        self._sources: list[tuple[int, Direction, np.void, tuple[int, ...], Profile | None]] = []
+        self._sources: list[tuple[int, Direction, np.void, SourcePlan]] = []
         self._transfers: list[tuple[int, TransferPlan]] = []
         self._sizes: list[npt.NDArray[Any]] = []
         self._sizes_count = 0
@@ -328,6 +348,11 @@ class PlanBuilder:
     def key(self, *names: str) -> int:
         """Random key of this run for a thing with these names (uint64 as int)."""
         return random_key(self.seed, self.replicate, *names)
+
+    @property
+    def has_profiles(self) -> bool:
+        """Whether the rate of some open-loop source changes with time."""
+        return any(source.profile is not None for *_, source in self._sources)
 
     # ---- hops ------------------------------------------------------------------------------
 
@@ -461,13 +486,13 @@ class PlanBuilder:
         self, sizes_bytes: Sequence[int], weights: Sequence[float] | None
     ) -> tuple[int, int, float]:
         """Append an alias table; returns its begin, its length and the mean size."""
-        table = alias_table(sizes_bytes, weights)
+        shares = None if weights is None else tuple(weights)
+        table, mean_bytes = _sizes(tuple(sizes_bytes), shares)
         begin = self._sizes_count
         self._sizes.append(table)
         self._sizes_count += len(table)
         self._max_packet_bytes = max(self._max_packet_bytes, *map(int, sizes_bytes))
-        share = np.asarray(weights if weights is not None else [1.0] * len(sizes_bytes), float)
-        return begin, len(table), float(np.dot(share / share.sum(), sizes_bytes))
+        return begin, len(table), mean_bytes
 
     def _source(
         self,
@@ -511,7 +536,8 @@ class PlanBuilder:
             row["next_ps"] += int(exponential(self.key(*names, "first")) * row["mean_gap_ps"])
         elif phase == "random":
             row["next_ps"] += int(unit(self.key(*names, "first")) * row["mean_gap_ps"])
-        self._sources.append((stream, direction, row, tuple(routes), profile))
+        source = SourcePlan(row, tuple(routes), profile, to_ps(start_s))
+        self._sources.append((stream, direction, row, source))
         return row
 
     def poisson(
@@ -734,6 +760,7 @@ class PlanBuilder:
                 for stream, plan in sorted(self._transfers, key=lambda item: rank[item[0]])
             ),
             fidelity=self.fidelity,
+            zoom=self.zoom,
             processes=tuple(sorted(self._processes, key=lambda p: p[0])),
             meta=dict(self.meta),
         )
@@ -744,8 +771,8 @@ class PlanBuilder:
         """Give each source and each TCP flow (data and ACKs apart) its number and random key."""
         turn = {FORWARD: 0, RETURN: 1}
         items: list[tuple[int, int, int, Any]] = [
-            (rank[stream], turn[direction], n, ("source", row, route_set, profile))
-            for n, (stream, direction, row, route_set, profile) in enumerate(self._sources)
+            (rank[stream], turn[direction], n, ("source", row, source))
+            for n, (stream, direction, row, source) in enumerate(self._sources)
         ]
         items += [
             (rank[stream], 2, n, ("tcp", stream, data, ack, options, settings))
@@ -762,9 +789,9 @@ class PlanBuilder:
             if item[0] == "source":
                 row = item[1].copy()
                 row["flow"] = len(keys)
-                row["direction"] = routes[item[2][0]].direction_idx
+                row["direction"] = routes[item[2].routes[0]].direction_idx
                 keys.append(int(row["gap_key"]) ^ 1)
-                sources.append(SourcePlan(row, item[2], item[3]))
+                sources.append(replace(item[2], record=row))
             else:
                 _, _, data, ack, options, settings = item
                 tcp_flows.append(
@@ -807,6 +834,17 @@ def _refuse_large_packets(largest_bytes: int, routes: Sequence[Route]) -> None:
                 f"packets of {largest_bytes} bytes are {wire} bytes on the wire; "
                 f"at most {layout.SIZE_MASK} can be simulated"
             )
+
+
+@lru_cache(SIZES_KEPT)
+def _sizes(
+    sizes_bytes: tuple[int, ...], weights: tuple[float, ...] | None
+) -> tuple[npt.NDArray[Any], float]:
+    """The alias table of packet sizes, which nobody may change, and their mean."""
+    table = alias_table(sizes_bytes, weights)
+    table.flags.writeable = False
+    share = np.asarray(weights if weights is not None else [1.0] * len(sizes_bytes), float)
+    return table, float(np.dot(share / share.sum(), sizes_bytes))
 
 
 def alias_table(sizes_bytes: Sequence[int], weights: Sequence[float] | None) -> npt.NDArray[Any]:

@@ -56,6 +56,11 @@ FAINT: Final = "#6E6E6E"
 FAULT: Final = "#F6E3DA"
 """Shade of the time in which something was down."""
 WARM_UP: Final = "#F0F0F0"
+PACKETS: Final = "#E4EFF8"
+"""Band of what a run at flow level simulates at packet level."""
+PACKETS_BAR: Final = "#4A86B8"
+PACKETS_NAME: Final = "packet level"
+SAME_INSTANT_S: Final = 1e-9
 BUSY_RATIO: Final = 0.9
 """A hop above it is drawn in the colour of a warning."""
 PNG_EFFORT: Final = 1
@@ -312,11 +317,44 @@ def _over_time(ax: Axes | None, timeline: pd.DataFrame, events: pd.DataFrame | N
         warm_s = float((warm_up["time_s"] + warm_up["bin_s"]).max())
         ax.axvspan(0.0, warm_s, color=WARM_UP, linewidth=0)
         note(ax, 0.0, 1.01, "warm-up", FAINT, va="bottom")
+    mark_windows(ax, timeline)
     for begin_s, stop_s in fault_periods(events, end_s):
         ax.axvspan(begin_s, stop_s, color=FAULT, linewidth=0)
     if len(events):
         _list_events(ax, events, end_s)
     return ax
+
+
+def mark_windows(ax: Axes, timeline: pd.DataFrame, *, is_named: bool = True) -> None:
+    """Mark the stretches of a run at flow level that were simulated at packet level.
+
+    A band with a bar above it, so that a minute of a day can be seen; the first one has a name.
+    """
+    windows = packet_windows(timeline)
+    for begin_s, end_s in windows:
+        ax.axvspan(begin_s, end_s, facecolor=PACKETS, edgecolor=PACKETS, linewidth=1.0, zorder=0)
+        bar = ax.plot([begin_s, end_s], [1.0, 1.0], transform=ax.get_xaxis_transform())[0]
+        bar.set(color=PACKETS_BAR, linewidth=3.0, clip_on=False, solid_capstyle="projecting")
+    if windows and is_named:
+        middle_s = sum(windows[0]) / 2.0
+        is_left = middle_s < sum(ax.get_xlim()) / 2.0
+        name = ax.text(middle_s, 0.985, f" {PACKETS_NAME} ", transform=ax.get_xaxis_transform())
+        name.set(color=PACKETS_BAR, fontsize=8.0, va="top", ha="left" if is_left else "right")
+        name.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5})
+
+
+def packet_windows(timeline: pd.DataFrame) -> list[tuple[float, float]]:
+    """Find the stretches at packet level of a run that has bins of both levels."""
+    if "fidelity" not in timeline or timeline["fidelity"].nunique() < 2:
+        return []
+    rows = timeline[timeline["fidelity"] == "packet"].drop_duplicates("time_s")
+    found: list[tuple[float, float]] = []
+    for begin_s, bin_s in sorted(zip(rows["time_s"], rows["bin_s"], strict=True)):
+        if found and begin_s - found[-1][1] < SAME_INSTANT_S:
+            found[-1] = (found[-1][0], begin_s + bin_s)
+        else:
+            found.append((begin_s, begin_s + bin_s))
+    return found
 
 
 def fault_periods(events: pd.DataFrame, end_s: float) -> list[tuple[float, float]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from simulator.base.numbered import in_ranges, numbered
 from simulator.base.units import (
     DURATION,
     RATE,
@@ -19,18 +20,23 @@ from simulator.base.units import (
     format_size,
 )
 from simulator.console import WIDTH, cut, table, wrapped
+from simulator.forecast_readout import window_lines
 from simulator.metrics.events import merged
+from simulator.planner.explain_text import is_less_beside_others
 from simulator.replications import Replications
 from simulator.result import KEYS, Result
 from simulator.targets import Judgement
 
 if TYPE_CHECKING:
     from simulator.plan import Plan
-    from simulator.planner.explain import Explanation
+    from simulator.planner.ceilings import CeilingRow
+    from simulator.planner.explain import Explanation, StreamRow
     from simulator.scenario import Scenario
 
 DIGITS: Final = 3
 STREAMS_MAX: Final = 40
+LINKS: Final = ("primary", "secondary")
+"""Of a circuit, or of a pair of ports."""
 HOPS_MAX: Final = 5
 EVENTS_MAX: Final = 20
 NAME_WIDTH: Final = 26
@@ -67,6 +73,7 @@ def run_text(
         "",
         *_binding(explanation),
         *_hops(result.hops),
+        *_pairs(result.hops),
         *_events(result.events),
         *_failovers(result.failovers),
         *_verdicts(result.targets, result.warnings),
@@ -169,12 +176,17 @@ def _heading(summary: Mapping[str, Any]) -> list[str]:
         f"{format_duration(summary['horizon_s'])} simulated{aside if warm_up else ''}; "
         f"seed {summary['seed']}" + (", flow level" if summary["fidelity"] == "flow" else "")
     )
+    if "windows" in summary:
+        lines += window_lines(summary["windows"])
     return lines
 
 
 def _streams(streams: pd.DataFrame) -> list[str]:
     header = ("stream", "offered", "goodput", "loss", "latency p50", "p95", "p99", "outage")
-    shown = streams.head(STREAMS_MAX)
+    copies_said = streams
+    if len(streams) > STREAMS_MAX:
+        copies_said = _copies_together(streams, [*_SHOWN, "packets_delivered"], ["outage_s_max"])
+    shown = copies_said.head(STREAMS_MAX)
     rows = [
         (
             cut(f"{row['stream']} {row['direction']}", NAME_WIDTH),
@@ -188,9 +200,30 @@ def _streams(streams: pd.DataFrame) -> list[str]:
         for row, is_ack in zip(rows, only_acks, strict=True)
     ]
     lines = table(header, rows, right=range(1, len(header)))
-    if len(streams) > len(shown):
-        lines.append(f"... and {len(streams) - len(shown)} more in the table of streams")
+    if len(copies_said) < len(streams):
+        lines.append("copies in one row: the median of each figure, the longest outage")
+    if len(copies_said) > len(shown):
+        lines.append(f"... and {len(copies_said) - len(shown)} more in the table of streams")
     return lines
+
+
+def _copies_together(
+    rows: pd.DataFrame, figures: Sequence[str], worst: Sequence[str], by: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Put the streams of copies into one row: medians of `figures`, the most of `worst`.
+
+    Copies have names that differ in one number, the same direction and the same `by`.
+    """
+    parts = [numbered(name) for name in rows["stream"]]
+    families = ["*".join(p.family) if p else n for p, n in zip(parts, rows["stream"], strict=True)]
+    how: dict[str, Any] = {
+        name: "first" for name in rows.columns if name not in ("direction", "stream", *by)
+    }
+    how |= dict.fromkeys(figures, "median") | dict.fromkeys(worst, "max")
+    how["stream"] = lambda names: ", ".join(in_ranges(names))
+    keys = [*by, "family", "direction"]
+    together = rows.assign(family=families).groupby(keys, sort=False, dropna=False).agg(how)
+    return together.reset_index()
 
 
 def _hops(hops: pd.DataFrame) -> list[str]:
@@ -208,19 +241,68 @@ def _hops(hops: pd.DataFrame) -> list[str]:
     return table(header, rows, right=(1, 2, 3))
 
 
+def _pairs(hops: pd.DataFrame) -> list[str]:
+    """The two links of each circuit and port pair, and what one of them would have to carry."""
+    known = {(row["hop"], row["direction"]): row for row in hops.to_dict("records")}
+    rows = []
+    for (name, direction), first in known.items():
+        base, _, which = name.rpartition(".")
+        second = known.get((f"{base}.{LINKS[1]}", direction))
+        if which != LINKS[0] or second is None:
+            continue
+        used = (first["utilisation_ratio"], second["utilisation_ratio"])
+        if math.isnan(sum(used)) or sum(used) == 0.0:
+            continue
+        most = sum(used)
+        excess = f"{short(most - 1.0, RATIO)} of a link" if most > 1.0 else "nothing"
+        rows.append((f"{base} {direction}", *(short(x, RATIO) for x in (*used, most)), excess))
+    if not rows:
+        return []
+    rows = [(cut(row[0], HOP_WIDTH), *row[1:]) for row in rows]
+    header = ("links of", *LINKS, "after losing one", "too much for it")
+    return ["", *table(header, rows[:STREAMS_MAX], right=(1, 2, 3, 4))]
+
+
 def _binding(explanation: Explanation | None) -> list[str]:
     """Name the ceiling that binds each stream, as `crossprem explain` finds it."""
     if explanation is None:
         return []
-    rows = []
-    for stream in explanation.streams[:STREAMS_MAX]:
-        name = cut(f"{stream.stream} {stream.direction}", NAME_WIDTH)
-        for row in stream.ceilings:
-            if row.binds:
-                most = row.value if row.stream_bps is None else _rate(row.stream_bps)
-                rows.append((name, most, row.ceiling))
-    lines = table(("stream", "at most", "because of (crossprem explain has all ceilings)"), rows)
+    rows: list[tuple[str, str, str, str]] = [
+        (stream.stream, stream.direction, *_at_most(stream, row))
+        for stream in explanation.streams
+        for row in stream.ceilings
+        if row.binds
+    ]
+    if len(rows) > STREAMS_MAX:
+        rows = _bound_alike(rows)
+    lines = table(
+        ("stream", "at most", "because of (crossprem explain has all ceilings)"),
+        [
+            (cut(f"{name} {direction}", NAME_WIDTH), most, ceiling)
+            for name, direction, most, ceiling in rows[:STREAMS_MAX]
+        ],
+    )
     return [*(cut(line, WIDTH) for line in lines), ""]
+
+
+def _at_most(stream: StreamRow, row: CeilingRow) -> tuple[str, str]:
+    """What a stream reaches at most, and because of what: its ceiling, or a share beside others."""
+    if stream.fair_share_bps is not None and is_less_beside_others(stream):
+        return _rate(stream.fair_share_bps), f"share of {stream.fair_share_at} beside other TCP"
+    return row.value if row.stream_bps is None else _rate(row.stream_bps), row.ceiling
+
+
+def _bound_alike(rows: Sequence[tuple[str, str, str, str]]) -> list[tuple[str, str, str, str]]:
+    """Put copies that the same, or each its own copy of a ceiling binds into one row."""
+    alike: dict[Any, list[tuple[str, str]]] = {}
+    for name, direction, most, ceiling in rows:
+        families = (parts.family if (parts := numbered(text)) else text for text in (name, ceiling))
+        alike.setdefault((direction, most, *families), []).append((name, ceiling))
+    return [
+        (", ".join(in_ranges(names)), key[0], key[1], ", ".join(in_ranges(ceilings)))
+        for key, members in alike.items()
+        for names, ceilings in (zip(*members, strict=True),)
+    ]
 
 
 def _events(events: pd.DataFrame) -> list[str]:
@@ -262,7 +344,15 @@ def _failovers(failovers: pd.DataFrame) -> list[str]:
     if failovers.empty:
         return []
     header = ("stream", "noticed", "by", "other way", "back", "outage", "degraded", "lost")
-    shown = failovers.head(STREAMS_MAX)
+    copies_said = failovers
+    if len(failovers) > STREAMS_MAX:
+        copies_said = _copies_together(
+            failovers,
+            ["detected_s", "rerouted_s", "recovered_s"],
+            ["outage_s", "degraded_s", "packets_lost"],
+            ["fault", "started_s"],
+        )
+    shown = copies_said.head(STREAMS_MAX)
     lines = []
     for _, rows in shown.groupby(["fault", "started_s"], sort=False):
         fault, started_s = str(rows["fault"].iloc[0]), float(rows["started_s"].iloc[0])
@@ -281,8 +371,10 @@ def _failovers(failovers: pd.DataFrame) -> list[str]:
         ]
         lines += ["", cut(f"after {fault} at {started_s:.6g} s", WIDTH)]
         lines += table(header, cells, right=(1, 3, 4, 5, 6, 7))
-    if len(failovers) > len(shown):
-        lines.append(f"... and {len(failovers) - len(shown)} more in the table of failovers")
+    if len(copies_said) < len(failovers):
+        lines.append("copies in one row: medians; the longest outage, the most that one lost")
+    if len(copies_said) > len(shown):
+        lines.append(f"... and {len(copies_said) - len(shown)} more in the table of failovers")
     return lines
 
 

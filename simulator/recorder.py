@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels import layout
+from kernels.units import PS_PER_S
 
 Fidelity = Literal["packet", "flow"]
 """Whether a run moves packets, or shares of hops that flows hold."""
@@ -66,6 +67,25 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Window:
+    """A stretch of a run at flow level that is simulated at packet level; its bins are whole."""
+
+    warm_ps: int
+    """From here on packets move ..."""
+    begin_ps: int
+    """... and from here on tables show them."""
+    end_ps: int
+
+    def to_dict(self) -> dict[str, float]:
+        """The same in seconds, as plain data."""
+        return {
+            "packets_from_s": self.warm_ps / PS_PER_S,
+            "begin_s": self.begin_ps / PS_PER_S,
+            "end_s": self.end_ps / PS_PER_S,
+        }
+
+
+@dataclass(frozen=True)
 class RunLog:
     """What a run leaves: arrays indexed by bin, direction (`Plan.directions`) and hop.
 
@@ -110,6 +130,14 @@ class RunLog:
     """Flow level: arrivals and completions of flows that were handled."""
     transfers: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     """Flow level, by direction of data: started, completed, time_s_mean, time_s_p95."""
+    windows: tuple[Window, ...] = ()
+    """Flow level: what was simulated at packet level, in order of time."""
+    packet_directions: frozenset[int] = frozenset()
+    """Directions whose rows in those windows are of packets."""
+    packet_route_hops: frozenset[int] = frozenset()
+    """Hops that packets pass in them."""
+    notes: tuple[str, ...] = ()
+    """What the run wants the reader to know."""
 
 
 @dataclass
@@ -142,6 +170,11 @@ class Recorder:
         event_id = len(self._events) + FIRST_EVENT
         self._events.append(Event(event_id, time_ps, kind, subject, cause_event_id, detail, fact))
         return event_id
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What has happened so far."""
+        return tuple(self._events)
 
     def touch(self, hops: Iterable[int], cause_event_id: int) -> None:
         """Note that hops changed because of an event."""

@@ -20,15 +20,16 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from kernels import layout
-from simulator import metrics, run_folder
+from simulator import headlines, metrics, run_folder
 from simulator.base.errors import InternalError, UsageError
 from simulator.base.units import format_duration, format_rate, format_ratio
+from simulator.headlines import COST
 from simulator.metrics.accounting import imbalances
 from simulator.metrics.metric import Column, TableName
 from simulator.plan import FORWARD, PS_PER_S, Direction, Plan
 from simulator.planner.cost import Ledger
 from simulator.recorder import RunLog
-from simulator.targets import Judgement, judge
+from simulator.targets import COLUMN_OF, MONTHLY_COST, Judgement, judge
 
 if TYPE_CHECKING:
     from simulator.plots import Axes
@@ -42,7 +43,7 @@ RSS_UNIT_BYTES: Final = 1 if sys.platform == "darwin" else 1024
 """Unit in which the system reports the largest memory of a process."""
 
 KEYS: Final = ["stream", "direction"]
-HEADLINES: Final = {
+HEADLINES: Final[Mapping[str, Callable[[float], str]]] = {
     "offered_bps": format_rate,
     "goodput_bps": format_rate,
     "loss_ratio": format_ratio,
@@ -165,11 +166,15 @@ class Result:
             "warm_up_s": plan.warm_up_ps / PS_PER_S,
             "time_bin_s": plan.time_bin_ps / PS_PER_S,
         }
+        if plan.zoom is not None:
+            head["windows"] = [window.to_dict() for window in log.windows]
         self._load(
             head=head,
             resolved=about.resolved,
             limits=about.targets,
-            warnings=tuple(dict.fromkeys((*about.warnings, *plan.meta.get("warnings", ())))),
+            warnings=tuple(
+                dict.fromkeys((*about.warnings, *plan.meta.get("warnings", ()), *log.notes))
+            ),
             performance=asdict(machine),
             cost=cost,
             build=lambda name: metrics.compute(name, plan, log),
@@ -225,7 +230,7 @@ class Result:
         """What the planner wants the reader to know."""
         self.plot = Plots(self)
         """Figures: `.latency()`, `.throughput()`, `.cdf()`, `.utilisation()`, `.failover()`,
-        `.topology()`, `.waterfall()`."""
+        `.topology()`, `.waterfall()`, `.frontier()`."""
 
     # ---- tables ----------------------------------------------------------------------------
 
@@ -474,6 +479,40 @@ class Plots:
             raise UsageError("a plan made by hand has no topology; run a scenario")
         return topology_plot.topology(sketch, self._result.title)
 
+    def frontier(
+        self,
+        *others: Result,
+        x: str = COST,
+        y: str = "latency_s_p95",
+        names: Sequence[str] | None = None,
+    ) -> Axes:
+        """Draw this design among others, and which of them no other beats in both figures.
+
+        Parameters
+        ----------
+        others
+            Results of other designs; alone, the design is one point. The targets of this one are
+            dashed lines.
+        x, y
+            Figures of whole designs, names of `simulator.headlines.HEADLINES`.
+        names
+            What to call the designs, this one first; by default the names of their scenarios.
+
+        Raises
+        ------
+        UsageError
+            If there is no such figure, no design has both (a price may be unknown), or the names
+            are not as many as the designs.
+        """
+        from simulator import frontier_plot
+
+        results = (self._result, *others)
+        called = _names_of(results) if names is None else list(names)
+        if len(called) != len(results):
+            raise UsageError(f"frontier: {len(results)} designs have {len(called)} names")
+        limits = {COLUMN_OF.get(n, COST): v for n, v in self._result.limits.items() if n in LIMITS}
+        return frontier_plot.designs(_designs(results, called), x=x, y=y, limits=limits)
+
     def all(self) -> dict[str, Axes]:
         """Every figure that a run folder holds, by name: that of failovers if a fault struck."""
         figures = {
@@ -487,6 +526,27 @@ class Plots:
         if self._result.sketch is not None:
             figures["topology"] = self.topology()
         return figures
+
+
+LIMITS: Final = {*COLUMN_OF, MONTHLY_COST}
+"""Targets that are limits of a whole design."""
+
+
+def _names_of(results: Sequence[Result]) -> list[str]:
+    """Names of scenarios, with the hash where two have the same."""
+    names = [str(result._head["scenario"]) for result in results]
+    if len(set(names)) == len(names):
+        return names
+    return [result.folder_name for result in results]
+
+
+def _designs(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
+    """One row for each design: `design` and every headline."""
+    frames = []
+    for n, (result, name) in enumerate(zip(results, names, strict=True)):
+        cost_usd = math.nan if result.monthly_cost_usd is None else result.monthly_cost_usd
+        frames.append(result.streams.assign(number=n, design=name, monthly_cost_usd=cost_usd))
+    return headlines.of_runs(pd.concat(frames), ["number", "design"]).reset_index()
 
 
 def _check_accounting(plan: Plan, log: RunLog, about: About) -> None:

@@ -62,6 +62,8 @@ def run(
     design = loaded(scenario, seed)
     plan = plan or planner.build(design, replicate=replicate)
     make_ready(plan.fidelity)
+    if plan.zoom is not None:
+        make_ready("packet")
     try:
         log = engine.run(plan, progress)
         return Result(

@@ -78,6 +78,20 @@ class Saved:
                 frame[field.name] = frame[field.name].astype("Int64")
         return frame
 
+    @property
+    def tables(self) -> list[str]:
+        """Names of the tables that are there."""
+        return sorted(path.stem for path in self.folder.glob("*.parquet"))
+
+    def columns(self, name: str) -> list[Column]:
+        """Name, unit and meaning of the columns of one table."""
+        import pyarrow.parquet as pq
+
+        return [
+            Column(f.name, f.metadata[b"unit"].decode(), f.metadata[b"description"].decode())
+            for f in pq.read_schema(self.folder / f"{name}.parquet")
+        ]
+
 
 def is_ours(folder: Path) -> bool:
     """Whether a folder carries the manifest of a run."""

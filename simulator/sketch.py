@@ -16,9 +16,9 @@ from typing import Final, Literal, TypeAlias
 from simulator.base.units import format_rate
 
 BoxKind: TypeAlias = Literal[
-    "site", "clients", "circuit", "gateway", "vnet", "endpoint", "internet"
+    "site", "clients", "circuit", "gateway", "vnet", "endpoint", "internet", "other"
 ]
-EdgeKind: TypeAlias = Literal["ipsec", "expressroute", "peering", "p2s", "exit", "inside"]
+EdgeKind: TypeAlias = Literal["ipsec", "expressroute", "peering", "p2s", "exit", "inside", "other"]
 
 ALIKE_MIN: Final = 3
 """So many boxes that are alike become one."""

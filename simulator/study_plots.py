@@ -15,6 +15,8 @@ BETTER_COLOUR: Final = COLOURS[0]
 WORSE_COLOUR: Final = COLOURS[1]
 ROWS_MAX: Final = 24
 ROW_HEIGHT_IN: Final = 0.3
+NO_EVIDENCE: Final = "no evidence"
+CUT_RATIO: Final = 1.5
 COST: Final = "monthly_cost_usd"
 FINE: Final = "carries the load"
 SAME_PLACE_RATIO: Final = 0.02
@@ -26,7 +28,8 @@ def differences(
 ) -> Axes:
     """Draw each difference as a share of the baseline, with its interval.
 
-    Figures that are identical, or whose baseline is 0, have no bar. The largest come first.
+    Figures that are identical, or whose baseline is 0, have no bar. Those with a verdict come
+    first, the largest in front; a bar without one that is much longer than those is cut.
 
     Parameters
     ----------
@@ -38,8 +41,9 @@ def differences(
         With which the intervals hold together.
     """
     known = table[np.isfinite(table["ratio"]) & (table["verdict"] != "identical")]
-    known = known.reindex(known["ratio"].abs().sort_values(ascending=False).index)
-    shown = known.head(ROWS_MAX).iloc[::-1]
+    order = known.assign(size=known["ratio"].abs(), unsure=known["verdict"] == NO_EVIDENCE)
+    order = order.sort_values(["unsure", "size"], ascending=[True, False], kind="stable")
+    shown = known.loc[order.index].head(ROWS_MAX).iloc[::-1]
     with style():
         ax = ax or new_axes(height_in=1.6 + ROW_HEIGHT_IN * max(1, len(shown)))
         for place, row in enumerate(shown.to_dict("records")):
@@ -56,10 +60,11 @@ def differences(
                 markersize=4,
             )
             ax.annotate(
-                f" {row['verdict']}",
-                (row["ratio"] + abs(ends[1]), place),
+                row["verdict"],
+                (1.0, place),
+                xycoords=("axes fraction", "data"),
                 textcoords="offset points",
-                xytext=(4, 0),
+                xytext=(6, 0),
                 va="center",
                 color=colour,
                 fontsize="small",
@@ -68,6 +73,7 @@ def differences(
         ax.set_yticks(range(len(shown)), [_name(row) for row in shown.to_dict("records")])
         ax.set_ylim(-0.8, max(1, len(shown)) - 0.2)
         ax.margins(x=0.15)
+        _cut(ax, shown)
         ax.xaxis.set_major_formatter(PercentFormatter(1.0))
         ax.set_xlabel(
             f"difference from {baseline}, share of its value; bars are intervals that hold "
@@ -75,6 +81,18 @@ def differences(
         )
         title(ax, _message(table))
     return ax
+
+
+def _cut(ax: Axes, shown: pd.DataFrame) -> None:
+    """Leave bars that say nothing no more room than CUT_RATIO times those that do."""
+    sure = shown[shown["verdict"] != NO_EVIDENCE]
+    if sure.empty:
+        return
+    per_unit = (sure["ratio"] / sure["difference"]).to_numpy(float)
+    ends = np.concatenate([sure["low"] * per_unit, sure["high"] * per_unit, [0.0]])
+    reach = CUT_RATIO * float(np.abs(ends[np.isfinite(ends)]).max())
+    low, high = ax.get_xlim()
+    ax.set_xlim(max(low, -reach), min(high, reach))
 
 
 def _name(row: dict[str, object]) -> str:

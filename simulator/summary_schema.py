@@ -61,9 +61,20 @@ def summary_schema() -> dict[str, Any]:
                 "warnings": _array({"type": "string"}, "What the reader should know."),
                 "performance": _performance(),
             },
-            optional={"replications": _replications()},
+            optional={"replications": _replications(), "windows": _windows()},
         ),
     }
+
+
+def _windows() -> dict[str, Any]:
+    row = _object(
+        {
+            "packets_from_s": _number("When packets began to move; not shown until `begin_s`."),
+            "begin_s": _number("Start of the first time bin that is of packets."),
+            "end_s": _number("End of the last one."),
+        }
+    )
+    return _array(row, "Stretches at packet level; present if a flow-level run zooms in.")
 
 
 def _streams() -> dict[str, Any]:

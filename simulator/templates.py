@@ -10,7 +10,9 @@ from simulator.base.errors import UsageError, did_you_mean
 
 SCHEMA_NAME: Final = "scenario-v1.json"
 SCHEMA_LINE: Final = re.compile(r"(?m)^(# yaml-language-server: \$schema=).*$")
-NEEDED: Final = re.compile(r"(?m)^\s*(?:extends|sites_from): *([^\s#\[\],]+)")
+NEEDED: Final = re.compile(
+    r"(?m)(?:^\s*|[{,] *)(?:extends|sites_from|rates_from): *([^\s#\[\]{},]+)"
+)
 TITLE: Final = re.compile(r"(?m)^title: *\"?(.*?)\"?$")
 
 

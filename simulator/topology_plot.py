@@ -26,6 +26,7 @@ EDGE_COLOUR: Final[Mapping[EdgeKind, str]] = {
     "peering": COLOURS[2],
     "p2s": COLOURS[3],
     "exit": COLOURS[4],
+    "other": COLOURS[5],
     "inside": "#9A9A9A",
 }
 EDGE_TEXT: Final[Mapping[EdgeKind, str]] = {
@@ -34,6 +35,7 @@ EDGE_TEXT: Final[Mapping[EdgeKind, str]] = {
     "peering": "peering",
     "p2s": "point-to-site",
     "exit": "exit to the internet",
+    "other": "other link",
 }
 BOX_COLOUR: Final[Mapping[BoxKind, str]] = {
     "site": "#F3F6FA",
@@ -43,6 +45,7 @@ BOX_COLOUR: Final[Mapping[BoxKind, str]] = {
     "vnet": "#F5F5F5",
     "endpoint": "#F5F5F5",
     "internet": "#FDF6E6",
+    "other": "#F5F5F5",
 }
 
 #: Begins the name of a place between circuits where a tunnel passes; no box has such a name.

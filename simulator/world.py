@@ -323,6 +323,16 @@ class World:
             else:
                 self._data.set_flow_route(index, ack_position=position, which=("ack",))
 
+    def set_factors(self, factors: Iterable[tuple[int, float]]) -> None:
+        """Let open-loop sources of the plan send at their rates times these factors from now on.
+
+        Packet level: the flow level follows profiles by itself.
+        """
+        self._catch_up()
+        assert isinstance(self._data, DataPlane)
+        for s, factor in factors:
+            self._data.set_source_factor(s, factor)
+
     def _places(self, stream: str, direction: Direction) -> list[tuple[str, int]]:
         """What sends in a direction of a stream, by the number of the flow.
 

@@ -29,9 +29,6 @@ def random_key(seed: int, replicate: int, *names: str) -> int:
     int
         In the range of an unsigned 64-bit integer.
     """
-    digest = hashlib.blake2b(digest_size=_KEY_BYTES)
-    for part in (str(seed), str(replicate), *names):
-        encoded = part.encode("utf-8")
-        digest.update(len(encoded).to_bytes(8, "little"))
-        digest.update(encoded)
-    return int.from_bytes(digest.digest(), "little")
+    parts = [part.encode("utf-8") for part in (str(seed), str(replicate), *names)]
+    content = b"".join([len(part).to_bytes(8, "little") + part for part in parts])
+    return int.from_bytes(hashlib.blake2b(content, digest_size=_KEY_BYTES).digest(), "little")

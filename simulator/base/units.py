@@ -11,6 +11,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal, DecimalException
+from functools import lru_cache
 
 BITS_PER_BYTE = 8
 DAY_S = 86_400.0
@@ -19,6 +20,9 @@ MONTH_S = 730 * 3_600.0
 
 #: A longer text is no quantity, and is refused before it is read as a number.
 TEXT_CHARACTERS_MAX = 60
+
+#: Quantities and texts that are remembered: variants of a scenario have most of them in common.
+REMEMBERED_MAX = 4096
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _NOT_FINITE = re.compile(r"[+-]?\.?(?:nan|inf(?:inity)?)\b", re.IGNORECASE)
@@ -161,6 +165,7 @@ PACKET_RATE = Dimension(
 )
 
 
+@lru_cache(REMEMBERED_MAX)
 def parse_quantity(text: str, dimension: Dimension) -> float:
     """The quantity in SI units (bit/s, s, bytes, ratio, USD, packets/s).
 
@@ -225,6 +230,7 @@ def plain_decimal(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+@lru_cache(REMEMBERED_MAX)
 def exact_text(value: float, dimension: Dimension) -> str:
     """The text with a unit that `parse_quantity` turns back into the very same float.
 
@@ -249,6 +255,7 @@ def exact_text(value: float, dimension: Dimension) -> str:
     return min(candidates)[2]
 
 
+@lru_cache(REMEMBERED_MAX)
 def format_quantity(value: float, dimension: Dimension, digits: int = 4) -> str:
     """A readable text: `digits` significant digits in the largest decimal unit that is not above.
 
@@ -270,6 +277,7 @@ def format_rate(rate_bps: float) -> str:
     return format_quantity(rate_bps, RATE)
 
 
+@lru_cache(REMEMBERED_MAX)
 def format_duration(duration_s: float) -> str:
     """`12.5 ms`, `90 s`, `10 min`, `7.5 h`: a longer unit only where it makes a short number."""
     for unit in ("d", "h", "min"):

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from simulator.base.errors import CatalogError, did_you_mean, quote
 from simulator.base.units import format_rate
@@ -56,10 +56,7 @@ class Catalog:
 
     def names(self, subject: str) -> tuple[str, ...]:
         """List the names of a subject: rows of a table, or algorithms such as `pfs-groups`."""
-        for row in self.table("crypto-support").rows:
-            if row["subject"] == subject:
-                return row.texts("options")
-        return self.table(subject).names()
+        return _names(self, subject)
 
     def _rows(self, table: str, value: str, what: str = "") -> tuple[Row, ...]:
         """Return the rows of a name in this era, or raise with the nearest names."""
@@ -411,6 +408,13 @@ def _default(catalog: Catalog, default_id: str) -> Default:
 
 
 @cache
+def _names(catalog: Catalog, subject: str) -> tuple[str, ...]:
+    for row in catalog.table("crypto-support").where(subject=subject):
+        return row.texts("options")
+    return catalog.table(subject).names()
+
+
+@cache
 def load_catalog(era: str = "current") -> Catalog:
     """Return the catalogue of an era; tables are read from disk when they are first used.
 
@@ -455,11 +459,19 @@ def _value(
     kind: type[S], row: Row, table: str, key: str, given: Mapping[str, object] | None = None
 ) -> S:
     """Make a typed value from the cells of the same names; `given` goes before them."""
-    taken: dict[str, object] = {"origin": _origin(row, table, key), **(given or {})}
+    maker: Any = kind
+    found: S = _made(maker, row, table, key, tuple((given or {}).items()))
+    return found
+
+
+@cache
+def _made(kind: Any, row: Row, table: str, key: str, given: tuple[tuple[str, object], ...]) -> Any:
+    """What `_value` returns; the same again for the same question, since it cannot be changed."""
+    taken: dict[str, object] = {"origin": _origin(row, table, key), **dict(given)}
     for field in fields(kind):
         if field.name not in taken:
             taken[field.name] = row[field.name]
-    return kind(**taken)  # type: ignore[arg-type]  # cells have the types of columns.csv (tested)
+    return kind(**taken)  # cells have the types of columns.csv (tested)
 
 
 def _origin(row: Row, table: str, key: str) -> Origin:

@@ -75,6 +75,10 @@ class Row(Mapping[str, Cell]):
     def __len__(self) -> int:
         return len(self._cells)
 
+    def __hash__(self) -> int:
+        """By its place: no two rows of the catalogue are equal."""
+        return hash(self._place)
+
     def __repr__(self) -> str:
         return f"Row({self._place}: {self._cells!r})"
 
@@ -160,8 +164,7 @@ class Table:
 
     def where(self, **cells: Cell) -> tuple[Row, ...]:
         """Return the rows whose cells equal those given."""
-        wanted = cells.items()
-        return tuple(r for r in self.rows if all(r[name] == value for name, value in wanted))
+        return _rows_by_cells(self, tuple(cells)).get(tuple(cells.values()), ())
 
     def in_era(self, era: str, falls_back_to: str = "") -> Table:
         """Keep the rows that hold in an era.
@@ -182,6 +185,17 @@ class TableInfo:
     name: str
     rows: int
     description: str
+
+
+@cache
+def _rows_by_cells(
+    table: Table, columns: tuple[str, ...]
+) -> dict[tuple[Cell, ...], tuple[Row, ...]]:
+    """The rows of a table by what stands in some of their columns."""
+    found: dict[tuple[Cell, ...], list[Row]] = {}
+    for row in table.rows:
+        found.setdefault(tuple(row[column] for column in columns), []).append(row)
+    return {cells: tuple(rows) for cells, rows in found.items()}
 
 
 @cache

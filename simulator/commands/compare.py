@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +29,7 @@ EPILOG = examples(
     "crossprem compare main.yaml branch.yaml --threshold '5 %' > comment.md",
     "crossprem compare branch.yaml --axis gateways.hub-vpn.sku=all",
     "crossprem compare coexistence.yaml --backup",
+    "crossprem compare today.yaml tomorrow.yaml --out runs/compared   # then: report runs/compared",
 )
 
 
@@ -50,6 +54,10 @@ def command(
     independent: Annotated[
         bool, typer.Option("--independent", help="Keep each design's own seed.")
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write a folder as well, for `crossprem report`."),
+    ] = None,
     seed: Seed = None,
     set_: Set = None,
     replications: Replicated = None,
@@ -61,6 +69,7 @@ def command(
 
     The output is Markdown, for a pull request.
     """
+    from simulator import run_folder
     from simulator.base.units import RATIO
     from simulator.console import Counting
     from simulator.study.axis import parse_axis, rank
@@ -71,6 +80,11 @@ def command(
         raise UsageError("--axis and --backup take one scenario; name one file")
     if axis is not None and backup:
         raise UsageError("--axis and --backup are two questions; ask one at a time")
+    if backup and out is not None:
+        raise UsageError("--backup answers in one sentence and has no folder; leave --out away")
+    if out is not None:
+        run_folder.check_place(out)
+    command_line = shlex.join(["crossprem", *sys.argv[1:]])
     limit = None if threshold is None else quantity("--threshold", threshold, RATIO)
     level = quantity("--confidence", confidence, RATIO)
     if not 0.5 <= level < 1.0:
@@ -82,6 +96,8 @@ def command(
             ranking = rank(
                 designs[0], *parse_axis(axis), replications=replications, progress=progress
             )
+            if out is not None:
+                ranking.save(out, command=command_line)
             write(to_json(ranking.to_dict()) if as_json else ranking.markdown())
             return ExitCode.OK
         if backup:
@@ -95,6 +111,8 @@ def command(
             common_numbers=not independent,
             progress=progress,
         )
+    if out is not None:
+        comparison.save(out, command=command_line)
     write(to_json(comparison.to_dict()) if as_json else comparison.markdown())
     is_worse = limit is not None and not comparison.regressions(limit).empty
     return ExitCode.TARGET_FAILED if is_worse else ExitCode.OK

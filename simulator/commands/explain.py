@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from simulator.base.errors import UsageError
 from simulator.commands.options import AsJson, File, Set, Verbose, examples, loaded, to_json, write
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
 
 EPILOG = examples(
     "crossprem explain branch.yaml",
@@ -44,12 +47,26 @@ def command(
     except UnitError as error:
         raise UsageError(f"--target {target}: {error}") from None
     rate = None if growth is None else Growth.parse(growth)
-    explanation = explained(loaded(file, set_), target_bps=target_bps)
+    scenario = loaded(file, set_)
+    explanation = explained(scenario, target_bps=target_bps)
+    zoomed = _zoomed(scenario)
     if rate is None:
-        write(to_json(explanation.to_dict()) if as_json else explanation.text())
+        write(to_json(explanation.to_dict()) if as_json else explanation.text() + zoomed)
         return
     rows = list(saturations(explanation, rate, date.today()))
     if as_json:
         write(to_json(explanation.to_dict() | {"forecast": to_dict(rows, rate)}))
     else:
-        write(explanation.text() + "\n" + forecast_text(rows, rate))
+        write(explanation.text() + zoomed + "\n" + forecast_text(rows, rate))
+
+
+def _zoomed(scenario: Scenario) -> str:
+    """Which stretches a run simulates at packet level; empty if it does not zoom in."""
+    from simulator import planner
+    from simulator.engine import foreseen
+    from simulator.forecast_readout import window_lines, window_rows
+
+    if scenario.run.zoom is None or scenario.run.fidelity != "flow":
+        return ""
+    windows = foreseen(planner.build(scenario))
+    return "\n" + "\n".join([*window_lines(window_rows(windows.kept)), *windows.notes]) + "\n"

@@ -29,6 +29,7 @@ from simulator.commands.options import (
 
 if TYPE_CHECKING:
     from simulator.plan import Plan
+    from simulator.zoom.windows import Windows
 
 EPILOG = examples(
     "crossprem run scenarios/site-to-site.yaml",
@@ -64,16 +65,21 @@ def command(
     """
     from simulator import planner, readout, run_folder
     from simulator.console import Progress, note
-    from simulator.planner.estimate import suggestion
+    from simulator.engine import foreseen
+    from simulator.planner.estimate import suggestion, windows_suggestion
     from simulator.planner.explain import explain as explained
     from simulator.run import run_replications
+    from simulator.zoom.windows import Windows
 
     design = loaded(file, set_, seed, fidelity)
     plan = planner.build(design)
+    windows = foreseen(plan) if plan.zoom is not None else Windows()
     if dry_run:
-        _say_cost(plan, as_json=as_json)
+        _say_cost(plan, windows, as_json=as_json)
         return ExitCode.OK
-    if plan.fidelity == "packet" and not quiet and (said := suggestion(plan)):
+    said = suggestion(plan) if plan.fidelity == "packet" else ""
+    said = said or windows_suggestion(plan, windows.packets_ps)
+    if said and not quiet:
         note(said)
     if out is not None:
         run_folder.check_place(out)
@@ -96,14 +102,19 @@ def command(
     return ExitCode.OK
 
 
-def _say_cost(plan: Plan, *, as_json: bool) -> None:
+def _say_cost(plan: Plan, windows: Windows, *, as_json: bool) -> None:
     """Print what a run would take."""
-    from simulator.forecast_readout import estimate_text
+    from simulator.forecast_readout import estimate_text, window_lines, window_rows
     from simulator.planner.estimate import estimates
 
-    found = estimates(plan)
+    found = estimates(plan, windows.packets_ps)
     if as_json:
-        chosen = {"scenario": plan.scenario, "fidelity": plan.fidelity}
-        write(to_json(chosen | {"estimates": [asdict(e) for e in found]}))
-    else:
-        write(estimate_text(plan.scenario, found, plan.fidelity))
+        said: dict[str, object] = {"scenario": plan.scenario, "fidelity": plan.fidelity}
+        said["estimates"] = [asdict(e) for e in found]
+        if plan.zoom is not None:
+            said["windows"] = window_rows(windows.kept)
+        write(to_json(said))
+        return
+    write(estimate_text(plan.scenario, found, plan.fidelity))
+    if plan.zoom is not None:
+        write("\n".join([*window_lines(window_rows(windows.kept)), *windows.notes]) + "\n")

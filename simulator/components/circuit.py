@@ -7,10 +7,9 @@ bandwidth while both are up.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -28,20 +27,12 @@ from simulator.base.fields import (
     Sequenced,
     catalogued,
 )
-from simulator.base.quantiles import exponential_table
+from simulator.base.sections import Section
 from simulator.base.units import DURATION, format_rate
-from simulator.draft import (
-    DIRECTIONS,
-    SCENARIO,
-    Ceiling,
-    CeilingKind,
-    Circuit,
-    CircuitEnd,
-    CircuitLink,
-    Draft,
-    Stage,
-)
+from simulator.draft import SCENARIO, Ceiling, CeilingKind, Draft, Stage
+from simulator.expressroute.lines import fastpath_ips, line
 from simulator.expressroute.links import add_session, bfd_spec
+from simulator.expressroute.parts import Circuit, CircuitEnd, CircuitLink, PortPair
 from simulator.plan import FORWARD, RETURN, Direction
 from simulator.sketch import Box, Column, Edge, Row, Sketch
 
@@ -199,6 +190,7 @@ class CircuitSchema(fields.Schema):
 
 Schema = CircuitSchema
 
+SECTION = Section("circuits", "circuit", "ExpressRoute circuits by name")
 STAGE = Stage.GATEWAYS
 
 
@@ -209,7 +201,7 @@ STAGE = Stage.GATEWAYS
 
 def plan_rows(name: str, circuit: CircuitSchema, draft: Draft) -> None:
     """Add a policer for each link and direction, and what lies between it and the sites."""
-    pair = None if circuit.port is None else draft.port_pairs[circuit.port]
+    pair = None if circuit.port is None else draft.published(PortPair)[circuit.port]
     location = circuit.peering_location if pair is None else pair.peering_location
     policers = {link: _policers(name, link, circuit, draft) for link in LINKS}
     locations = _locations(circuit, str(location), draft)
@@ -239,7 +231,7 @@ def plan_rows(name: str, circuit: CircuitSchema, draft: Draft) -> None:
         for link in LINKS
     }
     _add_sessions(circuit, ends, links, draft)
-    draft.circuits[name] = Circuit(
+    draft.published(Circuit)[name] = Circuit(
         name=name,
         peering_location=str(location),
         is_direct=pair is not None,
@@ -247,7 +239,7 @@ def plan_rows(name: str, circuit: CircuitSchema, draft: Draft) -> None:
         ends=ends,
         links=links,
         honours_prepend=circuit.bgp.honours_prepend,
-        fastpath_ips=_fastpath_ips(name, None if pair is None else pair.bandwidth_bps, draft),
+        fastpath_ips=fastpath_ips(name, None if pair is None else pair.bandwidth_bps, draft),
     )
 
 
@@ -325,15 +317,15 @@ def _of_devices(
     """Both links end at devices of the customer, perhaps of two sites."""
     for link in LINKS:
         end: CircuitLinkEnd = getattr(circuit.links, link)
-        line = _line(f"{name}.{link}.line", end.site, end.delay, 0.0, location, draft)
+        way = line(f"{name}.{link}.line", end.site, end.delay, 0.0, location, draft)
         edge = draft.edges[end.site][end.device]
         yield CircuitEnd(
             link=link,
             site=end.site,
             edge=edge,
             hops={
-                FORWARD: (line[FORWARD], *edge_hops[link][FORWARD]),
-                RETURN: (*edge_hops[link][RETURN], line[RETURN]),
+                FORWARD: (way[FORWARD], *edge_hops[link][FORWARD]),
+                RETURN: (*edge_hops[link][RETURN], way[RETURN]),
             },
             announces=_announced(circuit, edge.announces),
             as_path_length=1,
@@ -359,15 +351,15 @@ def _of_sites(
             rate_bps=access.rate,
             buffer_s=access.buffer,
         )
-        line = _line(f"{name}.{site}.line", site, None, access.delay, location, draft)
+        way = line(f"{name}.{site}.line", site, None, access.delay, location, draft)
         for link in LINKS:
             yield CircuitEnd(
                 link=link,
                 site=site,
                 edge=None,
                 hops={
-                    FORWARD: (servers[FORWARD], line[FORWARD], *edge_hops[link][FORWARD]),
-                    RETURN: (*edge_hops[link][RETURN], line[RETURN], servers[RETURN]),
+                    FORWARD: (servers[FORWARD], way[FORWARD], *edge_hops[link][FORWARD]),
+                    RETURN: (*edge_hops[link][RETURN], way[RETURN], servers[RETURN]),
                 },
                 announces=_announced(circuit, draft.place(site).prefixes),
                 as_path_length=2,
@@ -382,48 +374,9 @@ def _announced(circuit: CircuitSchema, of_site: tuple[Prefix, ...]) -> tuple[Pre
     return tuple(p for p in given if any(p.overlaps(own) for own in of_site))
 
 
-def _line(
-    hop: str, site: str, delay_s: float | None, beyond_s: float, location: str, draft: Draft
-) -> Mapping[Direction, int]:
-    """The way between a site and the peering location, by its delay or by distance."""
-    source = SCENARIO
-    if delay_s is None:
-        spot = draft.spots[site]
-        at = (spot.latitude_deg, spot.longitude_deg)
-        if spot.near is not None:
-            region = draft.catalog.region(spot.near)
-            at = (region.latitude_deg, region.longitude_deg)
-        rtt = draft.catalog.rtt_to_location_s(*at, location)
-        delay_s, source = rtt.value_s / 2 + beyond_s, rtt.cite()
-    arguments = _jitter(draft)
-    ceiling = Ceiling(CeilingKind.PATH, f"line {hop}", source, rate_bps=math.inf)
-    return {d: draft.path(hop, d, [ceiling], delay_s=delay_s, **arguments) for d in DIRECTIONS}
-
-
-def _jitter(draft: Draft) -> dict[str, Any]:
-    p95_s = draft.catalog.default("expressroute.jitter").value
-    if p95_s == 0:
-        return {}
-    interval_s = draft.catalog.default("path.jitter_interval").value
-    return {"jitter_quantiles_s": exponential_table(p95_s), "jitter_interval_s": interval_s}
-
-
-def _fastpath_ips(name: str, port_bps: float | None, draft: Draft) -> Ceiling:
-    """How many addresses of the platform FastPath reaches: a note, no rate (rule R166)."""
-    row = "FastPath IPs, provider circuit"
-    if port_bps is not None:
-        # Ports above the largest one with a figure have at least the addresses of that one.
-        own = f"FastPath IPs, Direct {format_rate(port_bps).partition(' ')[0]}G"
-        known = own in draft.catalog.names("expressroute-parameters")
-        row = own if known else "FastPath IPs, Direct 100G"
-    limit = draft.catalog.expressroute_parameter(row)
-    label = f"FastPath on {name} past the gateway, up to {limit.value:,.0f} IP addresses"
-    return Ceiling(CeilingKind.GATEWAY, label, limit.cite(), rate_bps=math.inf)
-
-
 def draw(name: str, circuit: CircuitSchema, sketch: Sketch, draft: Draft) -> None:
     """Draw the circuit with both links, each with an edge to where it ends."""
-    known = draft.circuits[name]
+    known = draft.published(Circuit)[name]
     rate = format_rate(circuit.bandwidth)
     rows = tuple(Row(f"{name}.{link}", f"{link}: {rate}") for link in LINKS)
     note = f"{circuit.provider_model}, {known.peering_location}"

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from simulator.base import fields
 from simulator.base.fields import (
     Name,
-    PacketBytes,
-    PositiveDuration,
-    Quantity,
     Sequenced,
-    catalogued,
 )
-from simulator.base.units import DURATION, format_rate
-from simulator.catalog import Catalog, Device, EspSuite
+from simulator.base.sections import CONNECTIONS
+from simulator.base.units import format_rate
+from simulator.blocks import BLOCKS
+from simulator.catalog import Catalog, EspSuite
 from simulator.draft import (
     DIRECTIONS,
-    Ceiling,
-    CeilingKind,
     Draft,
     GatewayInstance,
     Link,
@@ -36,10 +32,10 @@ from simulator.draft import (
     TunnelNote,
     VpnDevice,
 )
+from simulator.ipsec.devices import device_servers
 from simulator.ipsec.idle import IdleSpec, live
 from simulator.ipsec.life import EndSpec, Retransmission, Tunnel, TunnelSpec, view
-from simulator.ipsec.nat import note, seen, translations
-from simulator.ipsec.policy import IkePolicy, IpsecPolicy
+from simulator.ipsec.policy import Dpd, IkePolicy, IpsecPolicy, Mtu
 from simulator.ipsec.rekey import Lifetimes
 from simulator.ipsec.routing import TunnelSession
 from simulator.ipsec.rows import packet_limits, tunnel_servers, wraps
@@ -52,49 +48,7 @@ if TYPE_CHECKING:
     from simulator.world import World
 
 
-class DeviceDpd(fields.Schema):
-    """Dead peer detection by the device: a probe each interval, dead after so many misses."""
-
-    interval: PositiveDuration = catalogued(
-        "connection.dpd.device.interval", "time between probes of the device"
-    )
-    retries: Annotated[int, Field(ge=1, le=100)] = catalogued(
-        "connection.dpd.device.retries", "misses in a row after which the peer is dead"
-    )
-
-
-class Dpd(fields.Schema):
-    """Dead peer detection at both ends of a tunnel."""
-
-    gateway: Annotated[float, Quantity(DURATION, "1 s", "3600 s", row="connection.dpd.gateway")] = (
-        catalogued("connection.dpd.gateway", "DPD timeout of the gateway, retries included")
-    )
-    device: DeviceDpd = Field(
-        default_factory=DeviceDpd, description="dead peer detection by the device"
-    )
-    withdraws_route: bool = Field(
-        default=True,
-        description="whether an end stops routing into a tunnel that its DPD declared dead",
-    )
-
-
-class Mtu(fields.Schema):
-    """What happens to large packets."""
-
-    tunnel: PacketBytes = catalogued("connection.mtu.tunnel", "MTU inside the tunnel")
-    mss_clamp: PacketBytes | None = catalogued(
-        "connection.mtu.mss_clamp",
-        "TCP segment size that the device enforces in handshakes; null for no clamping",
-    )
-    do_not_fragment: Literal["copy", "set", "clear"] = Field(
-        default="copy", description="DF bit of the outer packet: that of the inner one, or fixed"
-    )
-    icmp_too_big: Literal["delivered", "filtered"] = Field(
-        default="delivered",
-        description="whether the sender hears of a packet that does not fit; filtered: black hole",
-    )
-
-
+@BLOCKS.extend("ipsec")
 class IpsecConnection(fields.Schema):
     """A site-to-site connection of IPsec tunnels."""
 
@@ -109,9 +63,6 @@ class IpsecConnection(fields.Schema):
     )
     routing: Literal["static", "bgp"] = Field(
         default="static", description="how the ends learn each other's prefixes"
-    )
-    nat: Sequenced[Name] = Field(
-        default=(), description="NAT rules of the gateway that translate its addresses"
     )
     initiator: Literal["both", "gateway", "device"] = Field(
         default="both", description="which end starts IKE when a tunnel is down"
@@ -146,10 +97,11 @@ class IpsecConnection(fields.Schema):
 
 Schema = IpsecConnection
 
+SECTION = CONNECTIONS
 STAGE = Stage.CONNECTIONS
 
 
-def joins(connection: IpsecConnection, parts: Any) -> tuple[str, ...]:
+def joins(name: str, connection: IpsecConnection, parts: Any) -> tuple[str, ...]:
     """The site and the VNet of the gateway, if it exists."""
     gateway = parts.gateways.get(connection.gateway)
     return () if gateway is None else (connection.site, gateway.vnet)
@@ -173,45 +125,14 @@ def plan_rows(name: str, connection: IpsecConnection, draft: Draft) -> None:
     for number, (device, instance) in enumerate(pairs):
         tunnel = _Tunnel(f"{name}.tunnel-{number}", name, connection, device, instance)
         tunnel.add_to(draft)
-    draft.offers += _offers(name, connection, devices, instances, draft)
+    draft.offers += _offers(name, connection, devices, instances[0].vnet, draft)
+    BLOCKS.plan_rows("ipsec", name, connection, draft)
 
 
 def _offers(
-    name: str,
-    connection: IpsecConnection,
-    devices: list[VpnDevice],
-    instances: Sequence[GatewayInstance],
-    draft: Draft,
-) -> Iterator[Offer]:
-    """Static routing offers what is configured, BGP what each side announces.
-
-    Behind NAT each end is offered the addresses that it sees. A rule acts on one instance, so each
-    instance has offers of its own (rule R171).
-    """
-    rules = [draft.nat_rules[connection.gateway][rule] for rule in connection.nat]
-    vnet = instances[0].vnet
-    for instance in instances if rules else instances[:1]:
-        ingress = translations(rules, "ingress", instance.name)
-        egress = translations(rules, "egress", instance.name)
-        note(draft, vnet, connection.site, ingress)
-        note(draft, connection.site, vnet, egress)
-        via = (instance.name,) if rules and len(instances) > 1 else ()
-        for offer in _plain_offers(name, connection, devices, vnet, draft):
-            behind = egress if offer.at == connection.site else ingress
-            for prefix, words, is_dynamic in seen(offer.prefix, behind):
-                yield replace(
-                    offer,
-                    prefix=prefix,
-                    via=(*offer.via, *via),
-                    nat=words,
-                    answers_only=is_dynamic,
-                )
-
-
-def _plain_offers(
     name: str, connection: IpsecConnection, devices: list[VpnDevice], vnet: str, draft: Draft
 ) -> Iterator[Offer]:
-    """The offers of a connection without NAT."""
+    """Static routing offers what is configured, BGP what each side announces."""
     site = draft.place(connection.site)
     of_vnet = draft.place(vnet).prefixes
     if connection.routing == "static":
@@ -257,7 +178,7 @@ class _Tunnel:
         device, line, instance = self.device, self.device.line, self.instance
         path_mtu_bytes = round(draft.catalog.default("path.mtu").value)
         suite = draft.catalog.esp_suite(ipsec.encryption, ipsec.integrity)
-        crypto = _device_servers(device, ipsec, suite.cipher_class, draft)
+        crypto = device_servers(device, ipsec.encryption, suite.cipher_class, draft)
         internet = draft.internet(line, draft.place(instance.vnet))
         servers = tunnel_servers(draft, self.name, instance, ipsec.encryption, ipsec.integrity)
         rtt_s = 2 * (internet.one_way_s + instance.latency_s_p50)
@@ -431,59 +352,6 @@ class _Tunnel:
             look_s=draft.builder.time_bin_ps / PS_PER_S,
             drop=draft.catalog.default("ike.rekey_drop") if is_v1 else None,
         )
-
-
-def _device_servers(
-    device: VpnDevice, ipsec: IpsecPolicy, cipher_class: str, draft: Draft
-) -> list[int]:
-    """What the device encrypts and decrypts with: one server for both directions, or none.
-
-    A model with several cores has a server per core, and each tunnel one core. Connections with
-    different ciphers have servers of their own.
-    """
-    model = draft.catalog.device(device.model)
-    arguments = _device_cost(model, cipher_class)
-    if not arguments:
-        return []
-    core = ""
-    if (model.cores or 1) > 1:
-        core = f".core-{draft.number(f'tunnels of {device.name}') % (model.cores or 1)}"
-    hop = f"{device.name}{core}.{ipsec.encryption}"
-    if hop not in draft.shared_hops:
-        label = f"device {hop}, {model.name}"
-        limits = (("rate_bps", "bits/s"), ("packets_per_s", "packets/s"))
-        ceilings = [
-            Ceiling(
-                CeilingKind.DEVICE,
-                f"{label}, {unit}",
-                model.cite(),
-                meter="inner-ip",
-                **{limit: arguments[limit]},
-            )
-            for limit, unit in limits
-            if arguments.get(limit)
-        ]
-        draft.shared_hops[hop] = draft.server(
-            hop,
-            FORWARD,
-            ceilings,
-            meter="inner-ip",
-            buffer_s=draft.catalog.default("site.lan.buffer").value,
-            **arguments,
-        )
-    return [draft.shared_hops[hop]]
-
-
-def _device_cost(model: Device, cipher_class: str) -> dict[str, float]:
-    """Arguments of a server: the linear cost of a measured model, else its published figures."""
-    per_byte_s = model.per_byte_s(cipher_class)
-    if model.per_packet_s is not None and per_byte_s is not None:
-        return {"per_packet_s": model.per_packet_s, "per_byte_s": per_byte_s}
-    published = {
-        "rate_bps": model.throughput_bps(cipher_class),
-        "packets_per_s": model.packets_per_s,
-    }
-    return {limit: value for limit, value in published.items() if value}
 
 
 def draw(name: str, connection: IpsecConnection, sketch: Sketch, draft: Draft) -> None:

@@ -22,15 +22,12 @@ from pydantic import Field
 from simulator.base import fields
 from simulator.base.fields import Name, catalogued
 from simulator.base.quantiles import exponential_table
+from simulator.base.sections import CONNECTIONS
 from simulator.draft import (
     DIRECTIONS,
     Ceiling,
     CeilingKind,
-    Circuit,
-    CircuitEnd,
-    CircuitLink,
     Draft,
-    ExpressRouteGateway,
     Link,
     Offer,
     Onward,
@@ -42,6 +39,7 @@ from simulator.draft import (
     Stage,
 )
 from simulator.expressroute.links import MSEE, drain, prepended
+from simulator.expressroute.parts import Circuit, CircuitEnd, CircuitLink, ExpressRouteGateway
 from simulator.plan import FORWARD, RETURN, Direction
 from simulator.sessions import bgp, routes
 from simulator.sessions.failback import Failback
@@ -78,10 +76,11 @@ class ExpressRouteConnection(fields.Schema):
 
 Schema = ExpressRouteConnection
 
+SECTION = CONNECTIONS
 STAGE = Stage.CONNECTIONS
 
 
-def joins(connection: ExpressRouteConnection, parts: Any) -> tuple[str, ...]:
+def joins(name: str, connection: ExpressRouteConnection, parts: Any) -> tuple[str, ...]:
     """The sites of the circuit and the VNet of the gateway, as far as they exist."""
     circuit = parts.circuits.get(connection.circuit)
     gateway = parts.expressroute_gateways.get(connection.gateway)
@@ -92,11 +91,11 @@ def joins(connection: ExpressRouteConnection, parts: Any) -> tuple[str, ...]:
 
 def plan_rows(name: str, connection: ExpressRouteConnection, draft: Draft) -> None:
     """Add both links of the circuit for each site, and offer the prefixes of each side."""
-    circuit = draft.circuits[connection.circuit]
+    circuit = draft.published(Circuit)[connection.circuit]
     edge_router = f"{name}.msee"
     draft.add_point(Point(edge_router, {FORWARD: (), RETURN: ()}))
     draft.add_link(_into_vnet(edge_router, connection, circuit, draft))
-    vnet = draft.expressroute_gateways[connection.gateway].vnet
+    vnet = draft.published(ExpressRouteGateway)[connection.gateway].vnet
     failback = connection.failback
     _follow_sessions(name, connection, circuit, draft)
     for end in circuit.ends:
@@ -166,7 +165,7 @@ def _into_vnet(
     edge_router: str, connection: ExpressRouteConnection, circuit: Circuit, draft: Draft
 ) -> Link:
     """From the edge router through the gateway or past it, and always past it on return."""
-    gateway = draft.expressroute_gateways[connection.gateway]
+    gateway = draft.published(ExpressRouteGateway)[connection.gateway]
     notes = [circuit.fastpath_ips] if connection.fastpath else []
     backbone = _backbone(edge_router, circuit.peering_location, gateway.vnet, notes, draft)
     past: Passes = {d: (Pass(backbone[d]),) for d in DIRECTIONS}

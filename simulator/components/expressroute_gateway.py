@@ -16,13 +16,13 @@ from pydantic import Field
 from simulator.base import fields
 from simulator.base.fields import CatalogueName, Name, PositiveDuration, catalogued
 from simulator.base.maintenance import MaintenanceWindow
+from simulator.base.sections import GATEWAYS
 from simulator.base.units import format_rate
 from simulator.catalog import Default, ExpressRouteGatewaySku
 from simulator.draft import (
     Ceiling,
     CeilingKind,
     Draft,
-    ExpressRouteGateway,
     PacketLimit,
     Pass,
     Passes,
@@ -30,6 +30,7 @@ from simulator.draft import (
     Wrap,
     drawn,
 )
+from simulator.expressroute.parts import ExpressRouteGateway
 from simulator.plan import FORWARD, RETURN, Meter
 from simulator.recorder import NO_CAUSE, Detection
 from simulator.sessions.messages import Draws
@@ -70,6 +71,7 @@ class ExpressRouteGatewaySchema(fields.Schema):
 
 Schema = ExpressRouteGatewaySchema
 
+SECTION = GATEWAYS
 STAGE = Stage.GATEWAYS
 
 
@@ -87,7 +89,13 @@ def plan_rows(name: str, gateway: ExpressRouteGatewaySchema, draft: Draft) -> No
         meter=METER,
     )
     latency_s = draft.catalog.default("gateway.expressroute_latency").value
-    latency = draft.path(f"{name}.latency", FORWARD, delay_s=latency_s)
+    too_many_vms = draft.stopped("gateways").get(name, "")
+    limits, loss_ratio = _loss_above_vms(name, draft) if too_many_vms else ((), 0.0)
+    latency = draft.path(
+        f"{name}.latency", FORWARD, limits, delay_s=latency_s, loss_ratio=loss_ratio
+    )
+    if too_many_vms:
+        draft.process(f"VMs behind {name}", partial(_tell_vms, name=name, why=too_many_vms))
     passes = (Pass(server, _largest(fit_bytes)), Pass(latency))
     count = int(draft.catalog.default("gateway.instances").value)
     instances = tuple(f"{name}.instance-{number}" for number in range(count))
@@ -100,7 +108,7 @@ def plan_rows(name: str, gateway: ExpressRouteGatewaySchema, draft: Draft) -> No
         switch_over=draft.catalog.default("gateway.switch_over"),
     )
     draft.process(f"gateway {name}", partial(process, spec=spec))
-    draft.expressroute_gateways[name] = ExpressRouteGateway(
+    draft.published(ExpressRouteGateway)[name] = ExpressRouteGateway(
         name=name,
         vnet=gateway.vnet,
         passes=passes,
@@ -113,6 +121,18 @@ def plan_rows(name: str, gateway: ExpressRouteGatewaySchema, draft: Draft) -> No
         ),
         private=partial(_private, name, gateway, sku, passes, draft),
     )
+
+
+def _loss_above_vms(name: str, draft: Draft) -> tuple[tuple[Ceiling, ...], float]:
+    """What a gateway with more VMs behind it than its SKU supports loses (rule R143)."""
+    loss = draft.catalog.default("expressroute.loss_above_vms")
+    label = f"ExpressRoute gateway {name} with too many VMs, random loss {loss.value:.2%}"
+    return (Ceiling(CeilingKind.GATEWAY, label, loss.cite(), loss_ratio=loss.value),), loss.value
+
+
+def _tell_vms(world: World, name: str, why: str) -> Generator[Any, Any, None]:
+    yield world.wait(0.0)
+    world.event("too-many-vms", name, 0, why)
 
 
 def _private(

@@ -1,11 +1,11 @@
 """Internet: all hosts of the public internet as one place, and the exits that lead there.
 
     from the platform    a VNet's own exit, unless another default route wins
-    from a site          what arrives there over a tunnel or circuit leaves by the access line of
-                         the device, so it passes that line twice
+    from a site          what arrives there over a connection leaves by the access line of the
+                         device, so a tunnel passes that line twice
 
 It is a place of the plan only where traffic of the scenario goes to it. Which exit a VNet uses is
-a matter of its default route: announced over BGP or ExpressRoute (rule R071), a user route of a
+a matter of its default route: announced over BGP (rule R071), a user route of a
 subnet, the platform's own. Answers come back to the exit that asked.
 """
 
@@ -41,7 +41,7 @@ RTT_ROW: Final = "internet.rtt"
 
 def prepare(draft: Draft) -> None:
     """Add the internet when all connections are there."""
-    draft.at_stage(Stage.INTERNET, lambda: _add(draft))
+    draft.at_stage(Stage.EXITS, lambda: _add(draft))
 
 
 def _add(draft: Draft) -> None:
@@ -121,7 +121,7 @@ def _default_site(gateway: str, site: str, draft: Draft) -> None:
     vnet = draft.instances[gateway][0].vnet
     connections = {t.connection for t in draft.tunnels if t.gateway == gateway}
     first = {
-        offer.name: replace(offer, to=INTERNET, prefix=DEFAULT_ROUTE, how="static", nat="")
+        offer.name: replace(offer, to=INTERNET, prefix=DEFAULT_ROUTE, how="static", altered="")
         for offer in draft.offers
         if (offer.at, offer.to) == (vnet, site) and offer.connection in connections
     }
@@ -129,7 +129,7 @@ def _default_site(gateway: str, site: str, draft: Draft) -> None:
 
 
 def _forced(draft: Draft) -> None:
-    """Announced default routes lead to the internet too, for peered VNets as well."""
+    """Announced default routes lead to the internet too, whoever hears them."""
     announced = list(_announced(draft))
     draft.offers += [replace(offer, to=INTERNET) for offer in announced]
     draft.warnings += dict.fromkeys(
@@ -141,7 +141,7 @@ def _forced(draft: Draft) -> None:
 
 def _announced(draft: Draft) -> Iterator[Offer]:
     for offer in draft.offers:
-        if offer.prefix == DEFAULT_ROUTE and offer.kind in {RouteKind.EXPRESSROUTE, RouteKind.VPN}:
+        if offer.prefix == DEFAULT_ROUTE and offer.kind.is_of_gateway:
             yield offer
 
 

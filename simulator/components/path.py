@@ -18,6 +18,7 @@ from simulator.base.fields import (
     defaulted,
 )
 from simulator.base.quantiles import exponential_table
+from simulator.base.sections import Section
 from simulator.base.units import DURATION, format_ratio
 from simulator.draft import (
     DIRECTIONS,
@@ -76,7 +77,10 @@ class Path(fields.Schema):
 
 Schema = Path
 
+SECTION = Section("paths", "path", "measured internet paths by name, instead of estimates")
 STAGE = Stage.PATHS
+
+REFERS = {"from": "sites", "to": "vnets"}
 
 
 def prepare(draft: Draft) -> None:
@@ -86,7 +90,7 @@ def prepare(draft: Draft) -> None:
 
 def plan_rows(name: str, path: Path, draft: Draft) -> None:
     """Note what is measured; hops are made when a connection uses the path."""
-    draft.measured_paths[(path.from_, path.to, path.internet)] = path
+    draft.published(Path)[path.from_, path.to, path.internet] = path
 
 
 def internet_way(draft: Draft, line: AccessLine, vnet: Place) -> InternetWay:
@@ -110,7 +114,7 @@ def internet_way(draft: Draft, line: AccessLine, vnet: Place) -> InternetWay:
 def _measured(draft: Draft, line: AccessLine, vnet: str) -> Path | None:
     """The path of the scenario for this pair: that of the provider before that of all."""
     for provider in (line.provider, None):
-        found: Path | None = draft.measured_paths.get((line.site, vnet, provider))
+        found = draft.published(Path).get((line.site, vnet, provider))
         if found is not None:
             return found
     return None

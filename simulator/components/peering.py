@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 from simulator.backbone import backbone
 from simulator.base import fields
 from simulator.base.fields import Delay, Name, Sequenced
+from simulator.base.sections import CONNECTIONS
 from simulator.draft import (
     DIRECTIONS,
     Draft,
@@ -71,12 +73,13 @@ class Peering(fields.Schema):
 
 Schema = Peering
 
-STAGE = Stage.PEERINGS
+SECTION = CONNECTIONS
+STAGE = Stage.EXTENSIONS
 
 
-def joins(peering: Peering, parts: Any) -> tuple[str, ...]:
+def joins(name: str, peering: Peering, parts: Any) -> tuple[str, ...]:
     """The VNets that exist."""
-    return tuple(name for name in peering.vnets if name in parts.vnets)
+    return tuple(vnet for vnet in peering.vnets if vnet in parts.vnets)
 
 
 def plan_rows(name: str, peering: Peering, draft: Draft) -> None:
@@ -101,8 +104,9 @@ def _add_gateways(name: str, hub: str, spoke: str, peering: Peering, draft: Draf
     """Let the gateways of the hub reach the spoke as they reach the hub."""
     transit = f"{name}.transit"
     draft.gateway_transits.append(GatewayTransit(transit, hub, spoke))
+    draft.at_stage(Stage.GROUPS, partial(_add_hairpins, transit, hub, spoke, draft))
     further = backbone(draft, transit, hub, spoke, ends_count=1, measured_rtt_s=peering.rtt)
-    for link in [link for link in draft.links if link.b == hub and not link.connection]:
+    for link in draft.links_into(hub):
         onward = link.onward or link
         passes: Passes = {
             FORWARD: (*onward.passes[FORWARD], Pass(further.hops[FORWARD])),
@@ -121,6 +125,33 @@ def _add_gateways(name: str, hub: str, spoke: str, peering: Peering, draft: Draf
                 onward=None,
             )
         )
+
+
+def _add_hairpins(transit: str, hub: str, spoke: str, draft: Draft) -> None:
+    """Let other spokes reach this one around the hub's VPN gateways, without a tunnel.
+
+    The gateways know the way, the spokes do not learn it: a subnet takes it with a user route to
+    the gateway. What turns at an instance has passed its latency on the way in.
+    """
+    divided = {end.partition(".")[0] for end in draft.ends if "." in end} - {spoke}
+    others = [t for t in draft.gateway_transits if t.hub == hub and t.spoke in divided]
+    instances = {i.name for own in draft.instances.values() for i in own if i.vnet == hub}
+    turning = [link for link in draft.links_of(transit) if link.a in instances]
+    if not others or not turning:
+        return
+    hairpin = f"{transit}.hairpin"
+    for link in turning:
+        passes: Passes = {FORWARD: link.passes[FORWARD][-1:], RETURN: link.passes[RETURN][:1]}
+        draft.add_link(
+            replace(link, name=f"{link.name}.hairpin", connection=hairpin, passes=passes)
+        )
+    for other in others:
+        draft.gateway_routes[other.spoke] += [
+            Offer(
+                other.spoke, spoke, prefix, other.peering, RouteKind.VPN, "system", then=(hairpin,)
+            )
+            for prefix in draft.place(spoke).prefixes
+        ]
 
 
 def draw(name: str, peering: Peering, sketch: Sketch, draft: Draft) -> None:

@@ -12,7 +12,9 @@ from pydantic import Field
 
 from simulator.base import fields
 from simulator.base.fields import CatalogueName, PositiveDuration, Rate, catalogued
-from simulator.draft import Ceiling, CeilingKind, Draft, PortPair, Stage
+from simulator.base.sections import Section
+from simulator.draft import Ceiling, CeilingKind, Draft, Stage
+from simulator.expressroute.parts import PortPair
 
 LINKS: Final = ("primary", "secondary")
 
@@ -34,13 +36,14 @@ class PeeringPort(fields.Schema):
 
 Schema = PeeringPort
 
+SECTION = Section("peering_ports", "pair of ports", "pairs of ExpressRoute Direct ports by name")
 STAGE = Stage.PATHS
 
 
 def plan_rows(name: str, port: PeeringPort, draft: Draft) -> None:
     """Add a server for each port and direction."""
     found = draft.catalog.expressroute_port(port.bandwidth)
-    draft.port_pairs[name] = PortPair(
+    draft.published(PortPair)[name] = PortPair(
         peering_location=port.peering_location,
         bandwidth_bps=port.bandwidth,
         hops={

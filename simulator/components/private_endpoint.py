@@ -6,13 +6,16 @@ of the gateway carries its traffic in both directions (rule R167).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from pydantic import Field
 
 from simulator.base import fields
 from simulator.base.fields import Address, Name
-from simulator.draft import Draft, Place, Prefix, RouteKind, Stage
+from simulator.base.sections import Section
+from simulator.draft import Draft, Place, Prefix, Stage
 from simulator.sketch import Box, Column, Edge, Sketch
 
 
@@ -25,7 +28,17 @@ class PrivateEndpoint(fields.Schema):
 
 Schema = PrivateEndpoint
 
-STAGE = Stage.PEERINGS
+SECTION = Section(
+    "private_endpoints", "private endpoint", "private endpoints in VNets by name", has_places=True
+)
+STAGE = Stage.EXTENSIONS
+
+REFERS = {"vnet": "vnets"}
+
+
+def joins(name: str, endpoint: PrivateEndpoint, parts: Any) -> tuple[str, ...]:
+    """The endpoint and its VNet."""
+    return (name, endpoint.vnet)
 
 
 def plan_rows(name: str, endpoint: PrivateEndpoint, draft: Draft) -> None:
@@ -33,15 +46,20 @@ def plan_rows(name: str, endpoint: PrivateEndpoint, draft: Draft) -> None:
     vnet = draft.place(endpoint.vnet)
     prefixes = (Prefix(endpoint.address),)
     draft.add_point(Place(name, vnet.passes, prefixes=prefixes, region=vnet.region))
-    for link in [link for link in draft.links if link.b == vnet.name and not link.connection]:
+    for link in draft.links_into(vnet.name):
         there = link if link.private is None else link.private()
         around = f"{name}.{link.name}"
         draft.add_link(replace(link, name=around, b=name, passes=there.passes, limits=there.limits))
     draft.offers += [
         replace(offer, at=name)
         for offer in draft.offers
-        if offer.at == vnet.name and offer.kind in {RouteKind.EXPRESSROUTE, RouteKind.VPN}
+        if offer.at == vnet.name and offer.kind.is_of_gateway
     ]
+
+
+def deploy_steps(name: str, endpoint: PrivateEndpoint) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """It is made in its VNet."""
+    yield "private-endpoint", name, [f"vnet {endpoint.vnet}"]
 
 
 def draw(name: str, endpoint: PrivateEndpoint, sketch: Sketch, draft: Draft) -> None:

@@ -26,6 +26,7 @@ from simulator.base.fields import (
     catalogued,
 )
 from simulator.base.location import Location
+from simulator.base.sections import Section
 from simulator.catalog import Default
 from simulator.draft import (
     DIRECTIONS,
@@ -86,7 +87,10 @@ class DeviceBgp(fields.Schema):
     """BGP speaker of an on-premises device."""
 
     asn: AsNumber = Field(description="autonomous system of the site")
-    peer_ip: Address = Field(description="address of the BGP speaker inside the tunnel")
+    peer_ip: Address | None = Field(
+        default=None,
+        description="address of the BGP speaker inside the tunnel; BGP over IPsec needs it",
+    )
     keepalive: PositiveDuration = catalogued("bgp.keepalive", "time between keepalives")
     hold: PositiveDuration = catalogued("bgp.hold", "BGP hold time that the device offers")
     connect_retry: PositiveDuration = catalogued(
@@ -113,7 +117,7 @@ class Device(fields.Schema):
     public_ip: Address | None = Field(
         default=None,
         description="public address of the device, or of the NAT before it; a device without one "
-        "builds no tunnels and may end ExpressRoute links",
+        "builds no tunnels",
     )
     internet: Name | None = Field(
         default=None,
@@ -174,6 +178,7 @@ class Site(fields.Schema):
 
 Schema = Site
 
+SECTION = Section("sites", "site", "customer's sites by name", has_places=True)
 STAGE = Stage.PLACES
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Network
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -25,10 +25,9 @@ from simulator.base.fields import (
     Prefixed,
     Sequenced,
 )
+from simulator.base.sections import Section
 from simulator.draft import DIRECTIONS, INTERNET, Draft, Offer, Pass, Place, RouteKind, Stage
 from simulator.sketch import Box, Column, Row, Sketch
-
-THROUGH_GATEWAY: Final = frozenset({RouteKind.EXPRESSROUTE, RouteKind.VPN})
 
 
 class Subnet(fields.Schema):
@@ -107,7 +106,13 @@ class Vnet(fields.Schema):
 
 Schema = Vnet
 
+SECTION = Section("vnets", "VNet", "virtual networks by name", has_places=True)
 STAGE = Stage.PLACES
+
+
+def joins(name: str, vnet: Vnet, parts: Any) -> tuple[str, ...]:
+    """The VNet and its subnets."""
+    return (name, *(f"{name}.{subnet}" for subnet in vnet.subnets))
 
 
 def plan_rows(name: str, vnet: Vnet, draft: Draft) -> None:
@@ -125,45 +130,28 @@ def plan_rows(name: str, vnet: Vnet, draft: Draft) -> None:
     for subnet_name, subnet in vnet.subnets.items():
         place = f"{name}.{subnet_name}"
         if place in draft.ends:
-            draft.at_stage(Stage.SUBNETS, partial(_add_subnet, place, subnet, name, draft))
+            draft.at_stage(Stage.DIVISIONS, partial(_add_subnet, place, subnet, name, draft))
 
 
 def _add_subnet(place: str, subnet: Subnet, vnet: str, draft: Draft) -> None:
     """Add the place with the links and routes of its VNet, and its user routes."""
-    whole = draft.place(vnet)
-    draft.add_point(replace(whole, name=place, prefixes=(subnet.prefix,)))
-    for link in [link for link in draft.links if vnet in {link.a, link.b}]:
-        draft.add_link(
-            replace(
-                link,
-                a=place if link.a == vnet else link.a,
-                b=place if link.b == vnet else link.b,
-            )
-        )
-    draft.gateway_transits += [
-        replace(transit, spoke=place) for transit in draft.gateway_transits if transit.spoke == vnet
-    ]
-    for (at, to), behind in list(draft.translations.items()):
-        if vnet in {at, to}:
-            ends = (place if at == vnet else at, place if to == vnet else to)
-            draft.translations[ends] = behind
+    draft.divide(vnet, replace(draft.place(vnet), name=place, prefixes=(subnet.prefix,)))
     draft.offers += [
         replace(offer, to=place)
         for offer in draft.offers
-        if offer.to == vnet and offer.kind in THROUGH_GATEWAY
+        if offer.to == vnet and offer.kind.is_of_gateway
     ]
     draft.offers += [
         replace(offer, at=place)
         for offer in draft.offers
-        if offer.at == vnet
-        and (subnet.propagate_gateway_routes or offer.kind not in THROUGH_GATEWAY)
+        if offer.at == vnet and (subnet.propagate_gateway_routes or not offer.kind.is_of_gateway)
     ]
     draft.offers += _user_routes(place, subnet, vnet, draft)
 
 
 def _user_routes(place: str, subnet: Subnet, vnet: str, draft: Draft) -> Iterator[Offer]:
     """Each user route; one to the gateway follows the gateway's own routes, or leads nowhere."""
-    learnt = [o for o in draft.offers if o.at == vnet and o.kind in THROUGH_GATEWAY]
+    learnt = [o for o in draft.offers if o.at == vnet and o.kind.is_of_gateway]
     for text, hop in subnet.routes.items():
         prefix = IPv4Network(text)
         over = Offer(place, INTERNET, prefix, f"{vnet}.{hop}", RouteKind.USER, "user")

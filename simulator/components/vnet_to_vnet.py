@@ -18,6 +18,7 @@ from pydantic import Field
 from simulator.backbone import Backbone, backbone
 from simulator.base import fields
 from simulator.base.fields import Delay, Name, Quantity, Sequenced, catalogued
+from simulator.base.sections import CONNECTIONS
 from simulator.base.units import DURATION, format_rate
 from simulator.catalog import EspSuite
 from simulator.draft import (
@@ -81,10 +82,11 @@ class VnetToVnet(fields.Schema):
 
 Schema = VnetToVnet
 
+SECTION = CONNECTIONS
 STAGE = Stage.CONNECTIONS
 
 
-def joins(connection: VnetToVnet, parts: Any) -> tuple[str, ...]:
+def joins(name: str, connection: VnetToVnet, parts: Any) -> tuple[str, ...]:
     """The VNets whose gateways are joined, as far as they exist."""
     found = [parts.gateways.get(name) for name in connection.gateways]
     return tuple(gateway.vnet for gateway in found if gateway is not None)

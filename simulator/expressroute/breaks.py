@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal, TypeAlias
 
-from simulator.draft import CircuitLink, Draft
+from simulator.draft import Draft
 from simulator.expressroute.links import MSEE, interface
+from simulator.expressroute.parts import Circuit, CircuitLink
 from simulator.plan import FORWARD, RETURN
 from simulator.sessions import bgp
 
@@ -45,7 +46,7 @@ def links_at(location: str, draft: Draft) -> tuple[CircuitLink, ...]:
     """The links of all circuits that end at a peering location."""
     return tuple(
         link
-        for circuit in draft.circuits.values()
+        for circuit in draft.published(Circuit).values()
         for link in circuit.links.values()
         if link.location == location
     )

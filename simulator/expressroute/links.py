@@ -15,7 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from simulator.catalog import Catalog
-from simulator.draft import CircuitEnd, CircuitLink, Draft
+from simulator.draft import Draft
+from simulator.expressroute.parts import CircuitEnd, CircuitLink
 from simulator.plan import FORWARD, RETURN, Direction
 from simulator.sessions import bgp
 from simulator.sessions.bfd import BfdEnd, BfdSpec

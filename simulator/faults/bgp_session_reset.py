@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
-from simulator.expressroute.breaks import LinkName
 from simulator.sessions import bgp
 from simulator.states import REPAIR
 
@@ -24,7 +23,7 @@ class BgpSessionReset(fields.FaultSchema):
 
     kind: Literal["bgp-session-reset"] = Field(description="kind of fault")
     circuit: Name | None = Field(default=None, description="circuit whose sessions are reset")
-    link: LinkName | None = Field(
+    link: Literal["primary", "secondary"] | None = Field(
         default=None, description="the one link of the circuit whose session is reset"
     )
     connection: Name | None = Field(
@@ -82,7 +81,7 @@ def strike(
 
 def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:
     """The sessions of every circuit, and of every VPN connection that has any."""
-    yield from ({"circuit": name} for name in scenario.circuits)
+    yield from ({"circuit": name} for name in scenario.section("circuits"))
     for name, connection in scenario.connections.items():
         if connection.type == "ipsec" and connection.routing == "bgp":
             yield {"connection": name}

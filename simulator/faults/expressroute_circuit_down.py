@@ -12,6 +12,7 @@ from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
 from simulator.expressroute.breaks import HOW_TEXT, How, broken
+from simulator.expressroute.parts import Circuit
 from simulator.states import DOWN, strike_all
 
 
@@ -34,7 +35,7 @@ def plan_rows(name: str, fault: ExpressRouteCircuitDown, draft: Draft) -> None:
         strike_all,
         kind=fault.kind,
         subject=fault.circuit,
-        things=broken(draft.circuits[fault.circuit].links.values(), fault.how),
+        things=broken(draft.published(Circuit)[fault.circuit].links.values(), fault.how),
         value=DOWN,
         at_s=fault.at,
         end_s=fault.end_s,

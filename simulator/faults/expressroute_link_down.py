@@ -12,6 +12,7 @@ from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
 from simulator.expressroute.breaks import HOW_TEXT, How, LinkName, broken
+from simulator.expressroute.parts import Circuit
 from simulator.states import DOWN, strike_all
 
 
@@ -31,7 +32,7 @@ TARGET = ("circuit", "link")
 
 def plan_rows(name: str, fault: ExpressRouteLinkDown, draft: Draft) -> None:
     """Add the fault: the hops of the link stop, and its ends hear what they can."""
-    link = draft.circuits[fault.circuit].links[fault.link]
+    link = draft.published(Circuit)[fault.circuit].links[fault.link]
     process = partial(
         strike_all,
         kind=fault.kind,

@@ -12,6 +12,7 @@ from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
 from simulator.expressroute.breaks import LinkName
+from simulator.expressroute.parts import Circuit
 from simulator.plan import FORWARD, RETURN
 from simulator.states import DOWN, strike_all
 
@@ -34,7 +35,7 @@ TARGET = ("circuit", "link", "direction")
 
 def plan_rows(name: str, fault: ExpressRouteOneWay, draft: Draft) -> None:
     """Add the fault: the hop of one direction stops."""
-    link = draft.circuits[fault.circuit].links[fault.link]
+    link = draft.published(Circuit)[fault.circuit].links[fault.link]
     process = partial(
         strike_all,
         kind=fault.kind,

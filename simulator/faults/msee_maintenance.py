@@ -11,9 +11,10 @@ from pydantic import Field
 
 from simulator.base import fields
 from simulator.base.fields import Name, PositiveDuration, catalogued
-from simulator.draft import CircuitLink, Draft
+from simulator.draft import Draft
 from simulator.expressroute.breaks import LinkName, broken
 from simulator.expressroute.links import drain
+from simulator.expressroute.parts import Circuit, CircuitLink
 from simulator.states import DOWN, REPAIR, fail, restore
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ TARGET = ("circuit", "link")
 
 def plan_rows(name: str, fault: MseeMaintenance, draft: Draft) -> None:
     """Add the fault: who looks at AS paths leaves the link before the work takes it down."""
-    link = draft.circuits[fault.circuit].links[fault.link]
+    link = draft.published(Circuit)[fault.circuit].links[fault.link]
     draft.process(f"fault {name}", partial(maintain, link=link, fault=fault))
 
 

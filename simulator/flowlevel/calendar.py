@@ -6,14 +6,15 @@ to a tenth where there are very many, since each instant means to solve for all 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from kernels import layout
-from kernels.units import PS_PER_S
 from simulator.base.units import DAY_S, MONTH_S
 from simulator.flowlevel.traffic import Connection, Elastic, OpenLoop, member_loads
 from simulator.plan import Plan, Profile, TransferPlan, to_ps
@@ -62,10 +63,15 @@ class Calendar:
                  sending, self._sending),
             _Row(_rounded(traffic.stop_ps, step_ps), np.arange(len(self._sending)),
                  -sending, self._sending),
-            _Row(_rounded(starts, step_ps), item, loads, self.begun),
-            _Row(_rounded(stops, step_ps), item, loads, self.ended),
+            _Row(_rounded(starts, step_ps), item, loads, self.begun, is_of_items=True),
+            _Row(_rounded(stops, step_ps), item, loads, self.ended, is_of_items=True),
         ]  # fmt: skip
+        self._is_of_transfers = np.array(
+            [isinstance(i.first, TransferPlan) for i in elastic.items], bool
+        )
         self.has_changed = True
+        self.changed_users: set[int] = set()
+        """Items of transfers whose users or sources came or went, and nothing else did."""
 
     @staticmethod
     def _numbers(number: dict[Profile, int], profiles: Iterable[Profile | None]) -> Index:
@@ -80,13 +86,16 @@ class Calendar:
     def take(self, now_ps: int) -> None:
         """Let everything happen that is due until now, now included."""
         for row in self._rows:
-            if row.next_ps <= now_ps:
-                row.take(now_ps)
+            if row.next_ps > now_ps:
+                continue
+            places = row.take(now_ps)
+            if row.is_of_items and self._is_of_transfers[places].all():
+                self.changed_users.update(places.tolist())
+            else:
                 self.has_changed = True
         if self._next_step_ps <= now_ps:
-            now_s = now_ps / PS_PER_S
-            self._factor[:-1] = [factor_at(p, now_s) for p in self._profiles]
-            self._next_step_ps = min(to_ps(next_step_s(p, now_s)) for p in self._profiles)
+            self._factor[:-1] = [factor_at(p, now_ps) for p in self._profiles]
+            self._next_step_ps = min(next_step_ps(p, now_ps) for p in self._profiles)
             self.has_changed = True
 
     @property
@@ -103,7 +112,16 @@ class Calendar:
 class _Row:
     """Times in order, and what each adds to one place of an array."""
 
-    def __init__(self, time_ps: Index, place: Index, change: Array, target: Array) -> None:
+    def __init__(
+        self,
+        time_ps: Index,
+        place: Index,
+        change: Array,
+        target: Array,
+        *,
+        is_of_items: bool = False,
+    ) -> None:
+        self.is_of_items = is_of_items
         order = np.argsort(time_ps, kind="stable")
         self._time_ps, self._place, self._change = time_ps[order], place[order], change[order]
         self._target = target
@@ -114,34 +132,40 @@ class _Row:
         at = self._at
         return int(self._time_ps[at]) if at < len(self._time_ps) else layout.NEVER_PS
 
-    def take(self, now_ps: int) -> None:
+    def take(self, now_ps: int) -> Index:
+        """Let everything until now happen; returns the places that it concerns."""
         end = int(np.searchsorted(self._time_ps, now_ps, side="right"))
         due = slice(self._at, end)
         np.add.at(self._target, self._place[due], self._change[due])
         self._at = end
+        places: Index = self._place[due]
+        return places
 
 
 def _rounded(time_ps: Index, step_ps: int) -> Index:
     return (time_ps + step_ps // 2) // step_ps * step_ps
 
 
-def factor_at(profile: Profile, time_s: float) -> float:
+def factor_at(profile: Profile, time_ps: int) -> float:
     """Factor of a profile at a time: its step, and the growth until the beginning of the day."""
-    step = int(np.searchsorted(profile.starts_s, _within(profile, time_s), side="right")) - 1
-    growth = (1.0 + profile.growth_ratio) ** (time_s // DAY_S * DAY_S / MONTH_S)
-    return float(profile.factors[step] * growth)
+    step = bisect_right(_starts_ps(profile), time_ps % to_ps(profile.period_s)) - 1
+    growth = 1.0
+    if profile.growth_ratio:
+        days = time_ps // to_ps(DAY_S)
+        growth = (1.0 + profile.growth_ratio) ** (days * DAY_S / MONTH_S)
+    return profile.factors[step] * growth
 
 
-def next_step_s(profile: Profile, time_s: float) -> float:
+def next_step_ps(profile: Profile, time_ps: int) -> int:
     """When the factor may change next."""
-    within = _within(profile, time_s)
-    begin_s = time_s - within
-    later = [start_s for start_s in profile.starts_s if start_s > within]
-    step_s = begin_s + (later[0] if later else profile.period_s)
-    return min(step_s, (time_s // DAY_S + 1.0) * DAY_S) if profile.growth_ratio else step_s
+    starts_ps, period_ps = _starts_ps(profile), to_ps(profile.period_s)
+    within_ps = time_ps % period_ps
+    step = bisect_right(starts_ps, within_ps)
+    step_ps = time_ps - within_ps + (starts_ps[step] if step < len(starts_ps) else period_ps)
+    day_ps = to_ps(DAY_S)
+    return min(step_ps, (time_ps // day_ps + 1) * day_ps) if profile.growth_ratio else step_ps
 
 
-def _within(profile: Profile, time_s: float) -> float:
-    """Time since the period began, rounding of picoseconds aside."""
-    within = time_s % profile.period_s
-    return 0.0 if profile.period_s - within < 1e-9 else within
+@cache
+def _starts_ps(profile: Profile) -> tuple[int, ...]:
+    return tuple(map(to_ps, profile.starts_s))

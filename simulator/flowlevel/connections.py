@@ -7,7 +7,7 @@ as a pause. A flow that begins pauses likewise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
 from typing import Final
 
 import numpy as np
@@ -19,10 +19,11 @@ from simulator.flowlevel import queues
 from simulator.flowlevel.calendar import Calendar
 from simulator.flowlevel.lanes import DEAD_RATIO
 from simulator.flowlevel.latency import LatencyModel, buffers_s
-from simulator.flowlevel.ledger import Ledger
+from simulator.flowlevel.ledger import Books, Ledger
 from simulator.flowlevel.outcomes import Outcomes
 from simulator.flowlevel.queues import Standing
 from simulator.flowlevel.shares import Shares, Uses
+from simulator.flowlevel.stalls import NO_STALL, PROBE_RTTS, RTO_MAX_S, Stall
 from simulator.flowlevel.tcp import (
     FITTED_RTT_EXPONENT,
     Stacks,
@@ -30,65 +31,49 @@ from simulator.flowlevel.tcp import (
     window_segments,
 )
 from simulator.flowlevel.traffic import Elastic, Item
-from simulator.plan import Plan, TransferPlan, to_ps
+from simulator.plan import Plan, TcpFlowPlan, TransferPlan, to_ps
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 ACK_MARGIN: Final = 1.001
 """ACKs are set aside as they were when rates were last worked out, and a bit more."""
-RTO_MAX_S: Final = 120.0
-"""Longest retransmission timeout (RFC 6298 allows 60 s or more; that of the packet level)."""
-PROBE_RTTS: Final = 2.0
-"""Round trips before the timeout begins to count: the last ACKs, and a tail loss probe."""
-
-
-@dataclass
-class Stall:
-    """How it stands with an item whose route is, or was, cut."""
-
-    since_ps: int = -1
-    """When it was cut; -1: it is not."""
-    reason: int = layout.PATH_DOWN
-    timeouts: int = 0
-    next_ps: int = layout.NEVER_PS
-    """Its next timeout while the route is cut."""
-    resume_ps: int = 0
-    """When it sends again."""
-    rate_bps: float = 0.0
-    """Of one flow, before."""
 
 
 class Connections:
     """All TCP flows and transfers of a run."""
 
-    def __init__(self, plan: Plan, elastic: Elastic, ledger: Ledger, latency: LatencyModel) -> None:
+    def __init__(self, plan: Plan, elastic: Elastic, books: Books, latency: LatencyModel) -> None:
         self._plan = plan
         self._elastic = elastic
-        self._ledger = ledger
+        self._books = books
         self._latency = latency
-        self._items: list[Item] = elastic.items
+        self.items: list[Item] = elastic.items
         self.uses = Uses(plan, elastic)
         self.uses.measure()
         self.stacks = Stacks.of([elastic.items[i].stack for i in elastic.class_item])
         settings = [elastic.items[i].first.settings for i in elastic.class_item]
         segments = np.array([float(s["rwnd_segments"]) for s in settings])
         self._segment_bytes = np.array([float(s["segment_bytes"]) for s in settings])
+        self._ack_bytes = np.array([float(s["ack_bytes"]) for s in settings])
         self._window_bits = segments * self.uses.mss_bits
         count = len(plan.tcp_flows) + len(plan.transfers)
         self.data_position: list[int | None] = [0] * count
         self.ack_position: list[int | None] = [0] * count
-        self._stall = [Stall() for _ in self._items]
-        self._is_cut = np.zeros(len(self._items), bool)
-        self._begun = np.zeros(len(self._items))
-        self._users = np.zeros(len(self._items), np.int64)
-        self._arrivals = np.zeros(len(self._items))
+        self.stalls: dict[int, Stall] = {}
+        """By class, while its route is cut or it waits to send again."""
+        self._places: list[tuple[int, ...]] = [(item.first_class,) for item in self.items]
+        """The classes that members of each item take, or took when they last had a route."""
+        self.begun = np.zeros(len(self.items))
+        self._users = np.zeros(len(self.items), np.int64)
+        self._arrivals = np.zeros(len(self.items))
         self._joining: list[int] = []
         self._fresh: list[int] = []
         self.has_transfers = bool(plan.transfers)
         self.shares = Shares(plan, elastic, self.uses, self._weights())
-        self.outcomes = Outcomes(plan, elastic, self.uses, self.shares, ledger)
-        self._rtt_s = self.rtt_s(np.zeros(len(plan.hops)))
+        self.outcomes = Outcomes(plan, elastic, self.uses, self.shares, books)
+        self.round_trip_s = self.rtt_s(np.zeros(len(plan.hops)))
+        """By class, present waits counted in."""
         self._jitter_of_class_s = self._jitter_s()
         self._loss_cap_bps = np.full(len(elastic.class_item), np.inf)
         self.flows = self._flows_now()
@@ -110,7 +95,7 @@ class Connections:
     @property
     def least_rtt_s(self) -> float:
         """Shortest round trip of any class, infinite without TCP."""
-        return float(self._rtt_s.min(initial=np.inf))
+        return float(self.round_trip_s.min(initial=np.inf))
 
     def _loss(self) -> Array:
         """Random loss of the data of each class, of packets that fit."""
@@ -154,13 +139,17 @@ class Connections:
     @property
     def next_ps(self) -> int:
         """Next timeout or resumption of any item."""
-        return min((self._due_ps(s) for s in self._stall), default=layout.NEVER_PS)
+        if self._next_ps is None:
+            self._next_ps = min(map(self._due_ps, self.stalls.values()), default=layout.NEVER_PS)
+        return self._next_ps
 
     def _due_ps(self, stall: Stall) -> int:
         is_paused = stall.since_ps < 0 and stall.resume_ps > self._seen_ps
         return stall.resume_ps if is_paused else stall.next_ps
 
     _seen_ps = 0
+    _next_ps: int | None = None
+    """Known until stalls change."""
 
     def is_due(self, now_ps: int) -> bool:
         """Whether an item resumes or times out now."""
@@ -168,13 +157,21 @@ class Connections:
 
     def change(self, now_ps: int, is_up: npt.NDArray[np.bool_], calendar: Calendar) -> None:
         """Let items begin, end, move, lose their way and find it again."""
-        self._seen_ps = now_ps
+        self._seen_ps, self._next_ps = now_ps, None
         dead = self._dead_lanes(is_up)
         self._fresh = []
-        for i, item in enumerate(self._items):
+        for i, item in enumerate(self.items):
             self._follow_calendar(now_ps, i, item, calendar)
             self._follow_route(now_ps, i, item, dead, is_up)
         self.outcomes.forget(now_ps)  # what moved took its past with it
+
+    def come_and_go(self, now_ps: int, calendar: Calendar) -> None:
+        """Let users of transfers come and go.
+
+        Rates follow at each arrival and completion by themselves; waits do at the end of the bin.
+        """
+        for i in sorted(calendar.changed_users):
+            self._follow_calendar(now_ps, i, self.items[i], calendar)
 
     def _dead_lanes(self, is_up: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], ...]:
         """Lanes of data and of ACKs that nothing passes."""
@@ -189,8 +186,8 @@ class Connections:
     def _follow_calendar(self, now_ps: int, i: int, item: Item, calendar: Calendar) -> None:
         begun, ended = calendar.begun[i], calendar.ended[i]
         if not isinstance(item.first, TransferPlan):
-            joining = round(begun - self._begun[i])
-            self._begun[i] = begun
+            joining = round(begun - self.begun[i])
+            self.begun[i] = begun
             if joining > 0:
                 self.shares.join(now_ps, i, joining)
                 self._joining.append(i)
@@ -227,85 +224,117 @@ class Connections:
         dead: tuple[npt.NDArray[np.bool_], ...],
         is_up: npt.NDArray[np.bool_],
     ) -> None:
-        data, ack = self._positions(item)
-        reason = layout.NO_ROUTE
-        is_cut = data is None or ack is None
-        if data is not None and ack is not None:
-            c = item.class_at(data, ack)
-            self.shares.move(now_ps, i, c)
-            lane = self._elastic.data_lane[c]
-            is_cut = bool(dead[0][lane] or dead[1][self._elastic.ack_lane[c]])
-            lanes = self._elastic.data
-            whole = is_up[lanes.hop[lanes.ptr[lane] : lanes.ptr[lane + 1]]].all()
-            too_large = lanes.too_large[lanes.ptr[lane] : lanes.ptr[lane + 1]].any()
-            reason = layout.MTU_EXCEEDED if whole and too_large else layout.PATH_DOWN
-        stall = self._stall[i]
-        if is_cut and stall.since_ps < 0:
-            self._cut(now_ps, i, reason)
-        elif is_cut:
-            stall.reason = reason
-            self._time_out(now_ps, i)
-        elif stall.since_ps >= 0:
-            self._restore(now_ps, i)
-        self._is_cut[i] = is_cut
+        members = self._members(item)
+        self._move(now_ps, i, item, members)
+        for c in self._places[i]:
+            data_lane, ack_lane = self._elastic.data_lane[c], self._elastic.ack_lane[c]
+            is_ack_cut = bool(dead[1][ack_lane])
+            is_cut, reason = is_ack_cut or bool(dead[0][data_lane]), layout.PATH_DOWN
+            if not members:
+                is_cut, reason = True, layout.NO_ROUTE
+                is_ack_cut |= all(self.ack_position[m] is None for m in item.members)
+            elif self._is_too_large(data_lane, is_up):
+                reason = layout.MTU_EXCEEDED
+            stall = self.stalls.get(c, NO_STALL)
+            if is_cut and stall.since_ps < 0:
+                self._cut(now_ps, c, reason, is_ack_cut=is_ack_cut)
+            elif is_cut:
+                stall.reason = reason
+                self._time_out(now_ps, c)
+            elif stall.since_ps >= 0:
+                self._restore(now_ps, c)
+            elif stall.resume_ps <= now_ps:
+                self.stalls.pop(c, None)
 
-    def _positions(self, item: Item) -> tuple[int | None, int | None]:
-        """Where the members are that have a route; the others send nothing.
+    def _is_too_large(self, lane: int, is_up: npt.NDArray[np.bool_]) -> bool:
+        """Whether a lane is whole and segments do not fit it."""
+        lanes = self._elastic.data
+        uses = slice(lanes.ptr[lane], lanes.ptr[lane + 1])
+        return bool(is_up[lanes.hop[uses]].all() and lanes.too_large[uses].any())
+
+    def _members(self, item: Item) -> Counter[int]:
+        """How many members take each class of an item; those without a route take none."""
+        places = Counter((self.data_position[m], self.ack_position[m]) for m in item.members)
+        return Counter(
+            {
+                item.class_at(data, ack): count
+                for (data, ack), count in places.items()
+                if data is not None and ack is not None
+            }
+        )
+
+    def _move(self, now_ps: int, i: int, item: Item, members: Counter[int]) -> None:
+        """Let flows go where the members are that send them.
+
+        Transfers under way stay on a route as long as some members do. What nobody takes any more
+        moves to the route that most take, with its outage if it has one.
 
         Raises
         ------
         PlanError
-            If members are on different routes.
+            If bulk flows that are one item take different routes.
         """
-        places = [(self.data_position[m], self.ack_position[m]) for m in item.members]
-        routed = {place for place in places if None not in place}
-        if len(routed) > 1:
+        places = tuple(sorted(members))
+        if not places or (places == self._places[i] and len(places) == 1):
+            return
+        if len(places) > 1 and isinstance(item.first, TcpFlowPlan):
             name = self._plan.streams[item.first.stream_idx].name
             raise PlanError(
                 f"flows of {name} are so many that those alike move together at flow level; move "
                 "all of them, or run at packet level"
             )
-        return next(iter(routed), (None, None))
+        main = max(places, key=lambda c: (members[c], -c))
+        for c in self._places[i]:
+            if c not in members:
+                self.shares.move(now_ps, c, main)
+                stall = self.stalls.pop(c, None)
+                if stall is not None and main not in self._places[i]:
+                    self.stalls[main] = stall
+        self.shares.choose(i, places, [members[c] for c in places], main)
+        self._places[i] = places
 
     def _routed_ratio(self, item: Item) -> float:
         """Share of the members of an item that have a route."""
-        places = [(self.data_position[m], self.ack_position[m]) for m in item.members]
-        return sum(None not in place for place in places) / len(places)
+        return sum(self._members(item).values()) / item.count
 
-    def _rto_s(self, i: int) -> float:
-        c, stack = int(self.shares.current[i]), self._items[i].stack
-        return float(self._rtt_s[c] + stack.rto_min_s) * (1.0 + stack.timer_late_ratio)
+    def rto_s(self, c: int) -> float:
+        """Retransmission timeout of a class, not doubled."""
+        stack = self.items[int(self._elastic.class_item[c])].stack
+        timeout_s = float(self.round_trip_s[c]) + stack.rto_min_s
+        return timeout_s * (1.0 + stack.timer_late_ratio)
 
-    def _cut(self, now_ps: int, i: int, reason: int) -> None:
+    def _cut(self, now_ps: int, c: int, reason: int, *, is_ack_cut: bool) -> None:
         """The route is cut: what is under way is lost, the timeout begins to run."""
-        stall, c = self._stall[i], int(self.shares.current[i])
+        stall = self.stalls.setdefault(c, Stall())
         was_sending = stall.resume_ps <= now_ps
         stall.since_ps, stall.reason, stall.timeouts = now_ps, reason, 0
         count = self.flows.count[c] if len(self.flows.count) else 0
         if was_sending:
             stall.rate_bps = float(self.flows.rate_bps[c])
         if count > 0 and was_sending:
-            in_flight = stall.rate_bps * self._rtt_s[c] / 2.0 / self.uses.mss_bits[c]
+            in_flight = stall.rate_bps * self.round_trip_s[c] / 2.0 / self.uses.mss_bits[c]
             self._lose(c, reason, count * max(in_flight, 1.0))
-        stall.next_ps = now_ps + to_ps(PROBE_RTTS * self._rtt_s[c] + self._rto_s(i))
+            if is_ack_cut:
+                self._lose_acks(c, reason, count * max(in_flight, 1.0))
+        stall.next_ps = now_ps + to_ps(PROBE_RTTS * self.round_trip_s[c] + self.rto_s(c))
 
-    def _time_out(self, now_ps: int, i: int) -> None:
+    def _time_out(self, now_ps: int, c: int) -> None:
         """Each timeout sends one segment, which is lost, and doubles the next."""
-        stall, c = self._stall[i], int(self.shares.current[i])
+        stall = self.stalls[c]
         while stall.next_ps <= now_ps:
             stall.timeouts += 1
             count = float(self.flows.count[c])
             self._lose(c, stall.reason, count)
             direction = self.outcomes.lane_direction[0][self._elastic.data_lane[c]]
-            self._ledger.rto_count[direction] += count
-            wait_s = min(self._rto_s(i) * 2.0**stall.timeouts, RTO_MAX_S)
+            self._ledger_of(c).rto_count[direction] += count
+            wait_s = min(self.rto_s(c) * 2.0**stall.timeouts, RTO_MAX_S)
             stall.next_ps += to_ps(wait_s)
 
-    def _restore(self, now_ps: int, i: int) -> None:
+    def _restore(self, now_ps: int, c: int) -> None:
         """The route is whole: the next timeout gets through, then slow start."""
-        self._time_out(now_ps - 1, i)
-        stall, c = self._stall[i], int(self.shares.current[i])
-        rtt_s = float(self._rtt_s[c])
+        self._time_out(now_ps - 1, c)
+        stall = self.stalls[c]
+        rtt_s = float(self.round_trip_s[c])
         segments = stall.rate_bps * rtt_s / self.uses.mss_bits[c]
         ramp = ramp_s(float(segments), 1.0, rtt_s)
         begins_ps = now_ps if stall.rate_bps == 0.0 else stall.next_ps
@@ -314,19 +343,30 @@ class Connections:
 
     def _lose(self, c: int, reason: int, packets: float) -> None:
         direction = int(self.outcomes.lane_direction[0][self._elastic.data_lane[c]])
-        self._ledger.lose(direction, reason, packets, float(self._segment_bytes[c]))
+        self._ledger_of(c).lose(direction, reason, packets, float(self._segment_bytes[c]))
+
+    def _lose_acks(self, c: int, reason: int, segments: float) -> None:
+        """The ACKs under way when their route is cut are those of so many segments."""
+        direction = int(self.outcomes.lane_direction[1][self._elastic.ack_lane[c]])
+        packets = segments / self.uses.segments_per_ack[c]
+        self._ledger_of(c).lose(direction, reason, packets, float(self._ack_bytes[c]))
+
+    def _ledger_of(self, c: int) -> Ledger:
+        item = self.items[self._elastic.class_item[c]]
+        return self._books.of(is_short=isinstance(item.first, TransferPlan))
 
     def ramp_up(self, now_ps: int) -> bool:
         """Let flows that have just begun pause for what slow start loses; whether any does."""
         fresh, self._fresh = self._fresh, []
+        self._next_ps = None if fresh else self._next_ps
         for i in fresh:
-            item, c = self._items[i], int(self.shares.current[i])
-            stall = self._stall[i]
+            item, c = self.items[i], int(self.shares.current[i])
+            stall = self.stalls.setdefault(c, Stall())
             if stall.since_ps >= 0:
                 continue
-            segments = self.flows.rate_bps[c] * self._rtt_s[c] / self.uses.mss_bits[c]
+            segments = self.flows.rate_bps[c] * self.round_trip_s[c] / self.uses.mss_bits[c]
             pause_s = ramp_s(
-                float(segments), float(item.stack.initial_segments), float(self._rtt_s[c])
+                float(segments), float(item.stack.initial_segments), float(self.round_trip_s[c])
             )
             stall.resume_ps = max(stall.resume_ps, now_ps + to_ps(pause_s))
         return bool(fresh)
@@ -335,16 +375,13 @@ class Connections:
 
     def apply(self, now_ps: int, left: Array, used_ratio: Array, wait_s: Array) -> None:
         """Give flows what hops have left, with the caps that follow from round trips."""
-        self._rtt_s = self.rtt_s(wait_s)
-        segments = window_segments(self._loss(), self._rtt_s, self.stacks)
-        self._loss_cap_bps = segments * self.uses.mss_bits / self._rtt_s
-        cap = np.minimum(self._window_bits / self._rtt_s, self._loss_cap_bps)
-        seen_ps = self._seen_ps
-        for i, stall in enumerate(self._stall):
-            if self._is_cut[i] or stall.resume_ps > seen_ps:
-                item = self._items[i]
-                pairs = len(item.first.data_routes) * len(item.first.ack_routes)
-                cap[item.first_class : item.first_class + pairs] = 0.0
+        self.round_trip_s = self.rtt_s(wait_s)
+        segments = window_segments(self._loss(), self.round_trip_s, self.stacks)
+        self._loss_cap_bps = segments * self.uses.mss_bits / self.round_trip_s
+        cap = np.minimum(self._window_bits / self.round_trip_s, self._loss_cap_bps)
+        for c, stall in self.stalls.items():
+            if stall.since_ps >= 0 or stall.resume_ps > self._seen_ps:
+                cap[c] = 0.0
         private = self.uses.parallel > 1
         if private.any():
             alone = np.full(len(cap), np.inf)
@@ -365,7 +402,7 @@ class Connections:
 
     def transfers(self) -> dict[str, Array]:
         """Figures of transfers by direction of data."""
-        return self.outcomes.transfers(self._rtt_s, self._window_bits)
+        return self.outcomes.transfers(self.round_trip_s, self._window_bits)
 
     def take_rates(self) -> None:
         """Look at the rates that the solver found."""
@@ -379,7 +416,7 @@ class Connections:
             limit,
             self._window_bits,
             self._loss_cap_bps,
-            self._rtt_s,
+            self.round_trip_s,
             self._jitter_of_class_s,
         )
 

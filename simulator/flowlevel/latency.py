@@ -13,7 +13,8 @@ equal parts of its distribution; McKay, Beckman and Conover, Technometrics 21 (1
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,12 +27,17 @@ from simulator.flowlevel.lanes import Lanes
 from simulator.plan import Plan
 
 Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
 
 POINTS: Final = 128
 """Draws for percentiles: p99 lies between the first and the second largest of them."""
 LEAST_INTERVAL_S: Final = 1e-9
 DRAWS: Final = 2
 """For each hop of a route: its wait and its jitter."""
+SAME_RATIO: Final = 0.002
+"""Percentiles are drawn anew once a wait has changed by more of the latency."""
+SAMPLED_LANES_MAX: Final = 16
+"""Of each direction: percentiles of a direction with more routes come from some of them."""
 
 
 @dataclass(frozen=True)
@@ -180,3 +186,52 @@ def _hypercube(key: int, rows: int) -> Array:
         ]
         cube[row] = middle[np.argsort(np.array(bits, np.uint64), kind="stable")]
     return cube
+
+
+def rare_wait_s(at: Waits) -> Array:
+    """The wait that one packet in a thousand exceeds, where TCP does not fill the hop."""
+    rho = np.maximum(at.utilisation, 1e-300)
+    return at.mean_s / rho * np.maximum(np.log(1e3 * rho), 0.0)
+
+
+class Parts(NamedTuple):
+    """Lanes in groups: `order[begin[i]:begin[i + 1]]` is a group."""
+
+    order: Index
+    begin: Index
+
+
+@dataclass(frozen=True)
+class Look:
+    """Latencies of the lanes in use, as long as the lanes and, nearly, the waits are the same."""
+
+    at: Waits
+    used: Index
+    chosen: Index
+    """Lanes whose percentiles were drawn."""
+    parts: Parts
+    sample_s: Array
+
+    def holds(self, at: Waits, used: Index, latency_s: float) -> bool:
+        """Whether nothing has changed by more than SAME_RATIO of the shortest latency."""
+        if self.at is at:
+            return np.array_equal(self.used, used)
+        drift_s = np.abs(self.at.mean_s - at.mean_s).max(initial=0.0)
+        return bool(
+            drift_s <= SAME_RATIO * latency_s
+            and np.array_equal(self.at.is_full, at.is_full)
+            and np.array_equal(self.used, used)
+        )
+
+
+def some_of_each(used: Index, direction: Index) -> tuple[Index, Parts]:
+    """At most SAMPLED_LANES_MAX lanes of each direction, each with the lanes it stands for."""
+    order = used[np.argsort(direction[used], kind="stable")]
+    found = direction[order]
+    begins = np.concatenate([[0], np.flatnonzero(np.diff(found)) + 1, [len(found)]])
+    firsts = [
+        np.arange(first, last, -(-(last - first) // SAMPLED_LANES_MAX))
+        for first, last in pairwise(begins.tolist())
+    ]
+    begin = np.concatenate(firsts)
+    return order[begin], Parts(order, begin)

@@ -145,6 +145,45 @@ class Ledger:
         return state
 
 
+class Books:
+    """The ledger of a run and, while packets stand in for part of the traffic, one beside it.
+
+    The one beside takes what streams and bulk flows do meanwhile: no table shows it, but whoever
+    asks for the bytes that a hop has served counts it in.
+    """
+
+    def __init__(self, plan: Plan, recorder: Recorder) -> None:
+        self._plan = plan
+        self.ledger = Ledger(plan, recorder)
+        self._beside: Ledger | None = None
+        self._is_waiting = np.ones(len(plan.hops), bool)
+        self.is_divided = False
+        """Whether packets stand in for streams and bulk flows now."""
+
+    def divide(self, *, is_divided: bool, hops: npt.NDArray[np.bool_]) -> None:
+        """Begin or end a stretch in which packets pass these hops; its ends are ends of bins."""
+        self.is_divided = is_divided
+        self._is_waiting = ~(hops & is_divided)
+        if self._beside is None:
+            self._beside = Ledger(self._plan, Recorder(0, 0, 0))
+
+    def of(self, *, is_short: bool) -> Ledger:
+        """Where to enter what short transfers, or all other traffic, do."""
+        if self._beside is None or is_short or not self.is_divided:
+            return self.ledger
+        return self._beside
+
+    def served_bytes(self, h: int) -> float:
+        """Bytes that a hop has served until they were entered last, in either ledger."""
+        beside = 0.0 if self._beside is None else float(self._beside.served_bytes[h])
+        return float(self.ledger.served_bytes[h]) + beside
+
+    def note_waits(self, wait_s: Array) -> None:
+        """Keep the longest waits of hops that packets do not pass now."""
+        np.maximum(self.ledger.wait_s_max, np.where(self._is_waiting, wait_s, 0.0),
+                   out=self.ledger.wait_s_max)  # fmt: skip
+
+
 def _whole(scaled: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Whole packets by bucket so that each row keeps its sum: round the running sums."""
     running = np.rint(np.cumsum(scaled, axis=1) / HISTOGRAM_SCALE).astype(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from kernels.histogram import quantiles
 from kernels.quantiles import table_survivals
 from kernels.units import BITS_PER_BYTE, PS_PER_NS, PS_PER_S
 from simulator.flowlevel.lanes import DEAD_RATIO, sums
-from simulator.flowlevel.ledger import Ledger
+from simulator.flowlevel.ledger import Books, Ledger
 from simulator.flowlevel.queues import Standing
 from simulator.flowlevel.shares import Shares, Uses
 from simulator.flowlevel.tcp import transfer_delay_s
@@ -35,14 +36,18 @@ class Outcomes:
     """
 
     def __init__(
-        self, plan: Plan, elastic: Elastic, uses: Uses, shares: Shares, ledger: Ledger
+        self, plan: Plan, elastic: Elastic, uses: Uses, shares: Shares, books: Books
     ) -> None:
         self._plan = plan
         self._elastic = elastic
         self._items = elastic.items
         self._uses = uses
         self._shares = shares
-        self._ledger = ledger
+        self._books = books
+        self._is_short = np.array(
+            [isinstance(elastic.items[i].first, TransferPlan) for i in elastic.class_item], bool
+        )
+        self._last = (np.zeros(len(elastic.class_item)), 1.0)
         settings = [elastic.items[i].first.settings for i in elastic.class_item]
         self._segment_bytes = np.array([float(s["segment_bytes"]) for s in settings])
         self._ack_bytes = np.array([float(s["ack_bytes"]) for s in settings])
@@ -51,11 +56,35 @@ class Outcomes:
             for lanes in (elastic.data, elastic.ack)
         )
         self._carried = np.zeros(len(elastic.class_item))
+        self._use_order = np.argsort(uses.hop, kind="stable")
+        self._use_begin = np.searchsorted(uses.hop[self._use_order], np.arange(len(plan.hops) + 1))
+        pairs = [
+            (first, other)
+            for item in elastic.items
+            for first, alike in item.private.items()
+            for other in alike.tolist()
+            if other != first
+        ]
+        first, other = np.array(pairs, np.int64).reshape(-1, 2).T
+        self._stands_for = (first.copy(), other.copy())
+        """Hops of the first members of items, and the hops of the others that they stand for."""
+        self._first_of = dict(zip(other.tolist(), first.tolist(), strict=True))
         self.delivered = (np.zeros(len(elastic.data)), np.zeros(len(elastic.ack)))
 
     def forget(self, now_ps: int) -> None:
         """Take what was carried until now as known."""
         self._carried = self._shares.carried_bytes(now_ps)
+
+    def served_bytes(self, now_ps: int, h: int) -> float:
+        """Bytes that a hop has served of flows since they were accounted for last."""
+        first = self._first_of.get(h, h)
+        which = self._use_order[self._use_begin[first] : self._use_begin[first + 1]]
+        if not len(which):
+            return 0.0
+        uses, c = self._uses, self._uses.of_class[which]
+        payload = np.maximum(self._shares.carried_bytes(now_ps) - self._carried, 0.0)[c]
+        packets = payload * BITS_PER_BYTE * uses.packets_per_bit[which]
+        return float(np.dot(packets, uses.metered_bytes[which]))
 
     def account(
         self, now_ps: int, time_s: float, standing: Standing, limit_hop: Index
@@ -64,32 +93,52 @@ class Outcomes:
         carried = self._shares.carried_bytes(now_ps)
         payload = np.maximum(carried - self._carried, 0.0)
         self._carried = carried
+        self._last = (payload, time_s)
+        if not self._books.is_divided:
+            return self._add(self._books.ledger, payload, time_s, standing, limit_hop)
+        for is_short in (False, True):  # what is delivered last is what latencies are taken of
+            part = np.where(self._is_short == is_short, payload, 0.0)
+            self._add(self._books.of(is_short=is_short), part, time_s, standing, limit_hop)
+        return self._uses.load(payload * BITS_PER_BYTE / time_s, len(self._plan.hops))
+
+    def _add(
+        self, ledger: Ledger, payload: Array, time_s: float, standing: Standing, limit_hop: Index
+    ) -> tuple[Array, Array, Array]:
         bits = payload * BITS_PER_BYTE
         load = self._uses.load(bits / time_s, len(self._plan.hops))
-        self._add_to_hops(bits, load, time_s)
-        self._add_data(payload, bits, standing, limit_hop)
-        self._add_acks(bits)
+        self._add_to_hops(ledger, bits, load, time_s)
+        self._add_data(ledger, payload, bits, standing, limit_hop)
+        self._add_acks(ledger, bits)
         return load
 
-    def _add_to_hops(self, bits: Array, load: tuple[Array, Array, Array], time_s: float) -> None:
-        uses, ledger, hops = self._uses, self._ledger, len(self._plan.hops)
+    def busy_by_transfers(self) -> Array:
+        """Share of each server's time that transfers took in the time accounted for last."""
+        payload, time_s = self._last
+        bits = np.where(self._is_short, payload, 0.0) * BITS_PER_BYTE
+        busy = self._uses.load(bits / time_s, len(self._plan.hops))[1]
+        first, other = self._stands_for
+        busy[other] = busy[first]
+        return busy
+
+    def _add_to_hops(
+        self, ledger: Ledger, bits: Array, load: tuple[Array, Array, Array], time_s: float
+    ) -> None:
+        uses, hops = self._uses, len(self._plan.hops)
         packets = bits[uses.of_class] * uses.packets_per_bit
         served = uses.at_hops(packets, hops)
         served_bytes = uses.at_hops(packets * uses.metered_bytes, hops)
         busy_s = load[1] * time_s
-        for item in self._items:
-            for h, alike in item.private.items():
-                others = alike[alike != h]
-                ledger.served_packets[others] += served[h]
-                ledger.served_bytes[others] += served_bytes[h]
-                ledger.busy_s[others] += busy_s[h]
+        first, other = self._stands_for
+        for amount in (served, served_bytes, busy_s):
+            amount[other] = amount[first]
         ledger.served_packets += served
         ledger.served_bytes += served_bytes
         ledger.busy_s += busy_s
 
-    def _add_data(self, payload: Array, bits: Array, standing: Standing, limit_hop: Index) -> None:
-        ledger, lane = self._ledger, self._elastic.data_lane
-        lanes = self._elastic.data
+    def _add_data(
+        self, ledger: Ledger, payload: Array, bits: Array, standing: Standing, limit_hop: Index
+    ) -> None:
+        lanes, lane = self._elastic.data, self._elastic.data_lane
         if not len(lanes):
             return
         delivered = bits / self._uses.mss_bits
@@ -123,8 +172,8 @@ class Outcomes:
             self.delivered[1],
         )
 
-    def _add_acks(self, bits: Array) -> None:
-        ledger, lane, lanes = self._ledger, self._elastic.ack_lane, self._elastic.ack
+    def _add_acks(self, ledger: Ledger, bits: Array) -> None:
+        lanes, lane = self._elastic.ack, self._elastic.ack_lane
         if not len(lanes):
             return
         sent = bits / self._uses.mss_bits / self._uses.segments_per_ack
@@ -153,8 +202,8 @@ class Outcomes:
                 count[self._plan.routes[item.first.data_routes[0]].direction_idx] += started
         return {
             "flows": count,
-            "retransmitted_segments": np.rint(self._ledger.retransmitted).astype(np.int64),
-            "rto_count": np.rint(self._ledger.rto_count).astype(np.int64),
+            "retransmitted_segments": np.rint(self._books.ledger.retransmitted).astype(np.int64),
+            "rto_count": np.rint(self._books.ledger.rto_count).astype(np.int64),
         }
 
     def _started(self) -> Index:
@@ -168,16 +217,14 @@ class Outcomes:
             name: np.full(directions, np.nan)
             for name in ("started", "completed", "time_s_mean", "time_s_p95")
         }
-        for d in range(directions):
-            which = [
-                i
-                for i, item in enumerate(self._items)
-                if isinstance(item.first, TransferPlan)
-                and self._plan.routes[item.first.data_routes[0]].direction_idx == d
-            ]
-            if which:
-                for name, value in self._times(which, rtt_s, window_bits).items():
-                    found[name][d] = value
+        by_direction: dict[int, list[int]] = defaultdict(list)
+        for i, item in enumerate(self._items):
+            if isinstance(item.first, TransferPlan):
+                d = self._plan.routes[item.first.data_routes[0]].direction_idx
+                by_direction[d].append(i)
+        for d, which in by_direction.items():
+            for name, value in self._times(which, rtt_s, window_bits).items():
+                found[name][d] = value
         return found
 
     def _times(self, which: list[int], rtt_s: Array, window_bits: Array) -> dict[str, float]:

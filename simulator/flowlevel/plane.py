@@ -9,9 +9,7 @@ something changes and when a time bin ends, so that where `advance` is cut shows
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +21,16 @@ from simulator.flowlevel import queues, serving
 from simulator.flowlevel.calendar import Calendar
 from simulator.flowlevel.connections import Connections
 from simulator.flowlevel.lanes import sums
-from simulator.flowlevel.latency import LatencyModel, Waits, buffers_s, waits
-from simulator.flowlevel.ledger import Ledger
+from simulator.flowlevel.latency import (
+    LatencyModel,
+    Look,
+    Waits,
+    buffers_s,
+    rare_wait_s,
+    some_of_each,
+    waits,
+)
+from simulator.flowlevel.ledger import Books
 from simulator.flowlevel.traffic import Elastic, OpenLoop
 from simulator.plan import Plan
 from simulator.recorder import Recorder, RunLog
@@ -38,12 +44,8 @@ CALM_RATIO: Final = 1e-3
 """Waits that change by less of the round trip are settled."""
 DRIFT_RATIO: Final = 0.02
 """Waits that drift by more of the round trip since they were settled are settled anew."""
-SAME_RATIO: Final = 0.002
-"""Percentiles are drawn anew once a wait has changed by more of the latency."""
 FULL_FROM: Final = 0.98
-"""A hop that TCP keeps busy for so much of a time is full in that time."""
-SAMPLED_LANES_MAX: Final = 16
-"""Of each direction: percentiles of a direction with more routes come from some of them."""
+"""A hop that TCP keeps busy for so much of what it can in a time is full in that time."""
 TWO_TO_64: Final = 2.0**64
 
 
@@ -55,7 +57,8 @@ class FlowPlane:
         self.recorder = recorder or Recorder(len(plan.directions), len(plan.hops), plan.warm_up_ps)
         self.now_ps = 0
         self.hop = plan.hop.copy()
-        self._ledger = Ledger(plan, self.recorder)
+        self._books = Books(plan, self.recorder)
+        self._ledger = self._books.ledger
         self._open = OpenLoop.of(plan)
         elastic = Elastic.of(plan)
         lanes = (self._open.lanes, elastic.data, elastic.ack)
@@ -67,7 +70,7 @@ class FlowPlane:
         self._waits = self._no_waits()
         self._settled_s = self._waits.mean_s
         self._standing = queues.none(len(plan.hops))
-        self._tcp = Connections(plan, elastic, self._ledger, self._latency)
+        self._tcp = Connections(plan, elastic, self._books, self._latency)
         self._streams: serving.Streams | None = None
         self._served: serving.Served | None = None
         self._since_ps = 0
@@ -84,12 +87,16 @@ class FlowPlane:
             self._calendar.take(self.now_ps)
             if self._is_stale or self._calendar.has_changed or self._tcp.is_due(self.now_ps):
                 self._refresh(tick)
+            elif self._calendar.changed_users:
+                self._tcp.come_and_go(self.now_ps, self._calendar)
+            self._calendar.changed_users.clear()
             bin_end_ps = min(self._bin_start_ps + self.plan.time_bin_ps, self.plan.horizon_ps)
             end_ps = min(until_ps, bin_end_ps, self._calendar.next_ps, self._tcp.next_ps)
             self._tcp.shares.run(end_ps, tick)
             self.now_ps = end_ps
             if end_ps == bin_end_ps:
                 self._account()
+                self._tcp.shares.check_capacity()
                 self._ledger.close_bin(self._bin_start_ps, bin_end_ps)
                 self._bin_start_ps = bin_end_ps
                 self._is_stale |= self._has_drifted()
@@ -178,8 +185,12 @@ class FlowPlane:
 
     def served_bytes(self, h: int) -> int:
         """Bytes that a server has accepted so far, as it meters them."""
-        self._account()
-        return round(float(self._ledger.served_bytes[h]))
+        since = 0.0
+        if self._streams is not None and self.now_ps > self._since_ps:
+            time_s = (self.now_ps - self._since_ps) / PS_PER_S
+            since = self._streams.served_bytes_per_s[h] * time_s
+            since += self._tcp.outcomes.served_bytes(self.now_ps, h)
+        return round(self._books.served_bytes(h) + since)
 
     # ---- rates ---------------------------------------------------------------------------------
 
@@ -191,7 +202,7 @@ class FlowPlane:
         self._buffer_s = buffers_s(self.hop)
         is_policer = self.hop["is_policer"] == 1
         self._depth_s = np.where(is_policer, self.hop["max_wait_ps"] / PS_PER_S, self._buffer_s)
-        self._looks: dict[int, _Look] = {}
+        self._looks: dict[int, Look] = {}
         self._idle_s = [self._latency.idle_s(lanes) for lanes in self._lanes]
         if hasattr(self, "_tcp"):
             self._tcp.uses.measure()
@@ -256,6 +267,7 @@ class FlowPlane:
                 continue
             if k > 0 and np.all(change <= CALM_RATIO * tcp.least_rtt_s):
                 break
+        tcp.shares.check_capacity()
         self._waits = at
         self._settled_s = at.mean_s
 
@@ -267,7 +279,7 @@ class FlowPlane:
         total_pps = np.maximum(self._streams.served_pps + pps, 1e-300)
         served = self._streams.busy_ratio + busy
         standing = self._standing
-        is_full = standing.is_full & (utilisation > FULL_FROM)
+        is_full = standing.is_full & (utilisation > FULL_FROM * standing.used_ratio)
         return waits(
             np.where(is_full, 1.0, utilisation),
             served / total_pps,
@@ -286,7 +298,7 @@ class FlowPlane:
             return
         time_s = (self.now_ps - self._since_ps) / PS_PER_S
         self._since_ps = self.now_ps
-        self._streams.add_to(self._ledger, self._open, time_s)
+        self._streams.add_to(self._books.of(is_short=False), self._open, time_s)
         load = self._tcp.account(self.now_ps, time_s, self._standing)
         if self._tcp.has_transfers:
             self._waits = self._waits_at(load, self._served.arriving)
@@ -295,11 +307,11 @@ class FlowPlane:
     def _note_latency(self, time_s: float) -> None:
         """Add the latencies of what was delivered."""
         at, ledger = self._waits, self._ledger
-        longest = np.where(at.is_full, at.high_s, np.minimum(_rare_wait_s(at), at.high_s))
-        np.maximum(ledger.wait_s_max, np.where(at.utilisation > 0.0, longest, 0.0),
-                   out=ledger.wait_s_max)  # fmt: skip
+        longest = np.where(at.is_full, at.high_s, np.minimum(rare_wait_s(at), at.high_s))
+        self._books.note_waits(np.where(at.utilisation > 0.0, longest, 0.0))
         assert self._streams is not None
-        packets = (self._streams.delivered_pps * time_s, *self._tcp.outcomes.delivered)
+        open_s = 0.0 if self._books.is_divided else time_s
+        packets = (self._streams.delivered_pps * open_s, *self._tcp.outcomes.delivered)
         direction = (self._streams.lane_direction, *self._tcp.outcomes.lane_direction)
         for n, lanes in enumerate(self._lanes):
             used = np.flatnonzero(packets[n] > 0.0)
@@ -308,9 +320,9 @@ class FlowPlane:
             mean_s = self._idle_s[n] + lanes.sum_over(at.mean_s[lanes.hop])
             look = self._looks.get(n)
             if look is None or not look.holds(at, used, float(mean_s[used].min())):
-                chosen, parts = _some_of_each(used, direction[n])
+                chosen, parts = some_of_each(used, direction[n])
                 sample_s = self._latency.sample_s(lanes, chosen, at)
-                look = self._looks[n] = _Look(at, used, chosen, parts, sample_s)
+                look = self._looks[n] = Look(at, used, chosen, parts, sample_s)
             latency_s = packets[n][used] * mean_s[used]
             ledger.latency_s += sums(direction[n][used], latency_s, len(ledger.latency_s))
             weight = np.add.reduceat(packets[n][look.parts.order], look.parts.begin)
@@ -349,52 +361,3 @@ def _random_loss(hop: npt.NDArray[Any]) -> Array:
     good_ps, bad_ps = hop["good_mean_ps"].astype(float), hop["bad_mean_ps"].astype(float)
     both = (good * good_ps + bad * bad_ps) / np.maximum(good_ps + bad_ps, 1.0)
     return np.where(good_ps > 0.0, both, good)
-
-
-def _rare_wait_s(at: Waits) -> Array:
-    """The wait that one packet in a thousand exceeds, where TCP does not fill the hop."""
-    rho = np.maximum(at.utilisation, 1e-300)
-    return at.mean_s / rho * np.maximum(np.log(1e3 * rho), 0.0)
-
-
-class Parts(NamedTuple):
-    """Lanes in groups: `order[begin[i]:begin[i + 1]]` is a group."""
-
-    order: Index
-    begin: Index
-
-
-@dataclass(frozen=True)
-class _Look:
-    """Latencies of the lanes in use, as long as the lanes and, nearly, the waits are the same."""
-
-    at: Waits
-    used: Index
-    chosen: Index
-    """Lanes whose percentiles were drawn."""
-    parts: Parts
-    sample_s: Array
-
-    def holds(self, at: Waits, used: Index, latency_s: float) -> bool:
-        """Whether nothing has changed by more than SAME_RATIO of the shortest latency."""
-        if self.at is at:
-            return np.array_equal(self.used, used)
-        drift_s = np.abs(self.at.mean_s - at.mean_s).max(initial=0.0)
-        return bool(
-            drift_s <= SAME_RATIO * latency_s
-            and np.array_equal(self.at.is_full, at.is_full)
-            and np.array_equal(self.used, used)
-        )
-
-
-def _some_of_each(used: Index, direction: Index) -> tuple[Index, Parts]:
-    """At most SAMPLED_LANES_MAX lanes of each direction, each with the lanes it stands for."""
-    order = used[np.argsort(direction[used], kind="stable")]
-    found = direction[order]
-    begins = np.concatenate([[0], np.flatnonzero(np.diff(found)) + 1, [len(found)]])
-    firsts = [
-        np.arange(first, last, -(-(last - first) // SAMPLED_LANES_MAX))
-        for first, last in pairwise(begins.tolist())
-    ]
-    begin = np.concatenate(firsts)
-    return order[begin], Parts(order, begin)

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.flowlevel.shares import Uses
-from simulator.flowlevel.tcp import Stacks, full_queue, loss_of_window
+from simulator.flowlevel.tcp import FullQueue, Stacks, full_queue, loss_of_window
+from simulator.flowlevel.two_ways import opposite, shared_out
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -125,6 +126,7 @@ def standing(
         is_above = demand(middle) > left
         low, high = np.where(is_above, middle, low), np.where(is_above, high, middle)
     by_window_s = np.where(fills, low, 0.0)
+    found = _with_opposites(found, flows, uses, by_loss, wait_s, mean_of(own_rtt_s))
     segments = flows.rate_bps * flows.rtt_s / uses.mss_bits
     class_loss = loss_of_window(segments, flows.rtt_s, stacks)
     loss = mean_of(class_loss[c])
@@ -135,4 +137,35 @@ def standing(
         mean_s=np.where(by_loss, found.mean_s, by_window_s),
         used_ratio=np.where(by_loss, found.used_ratio, 1.0),
         loss_ratio=np.where(by_loss, np.minimum(loss, 0.5), 0.0),
+    )
+
+
+def _with_opposites(
+    found: FullQueue,
+    flows: Flows,
+    uses: Uses,
+    is_full: npt.NDArray[np.bool_],
+    wait_s: Array,
+    own_rtt_s: Array,
+) -> FullQueue:
+    """Full queues, of which some hold ACKs of the data that waits in others."""
+    carried = flows.count * flows.rate_bps
+    pairs = opposite(uses.hop, uses.of_class, uses.is_ack, flows.limit_hop, carried, is_full)
+    if not len(pairs.hop):
+        return found
+    base_s = own_rtt_s.copy()
+    np.subtract.at(base_s, pairs.hop, pairs.share * wait_s[pairs.other])
+    used, mean_s = shared_out(pairs, np.maximum(base_s, 1e-9), found.high_s, found.dip)
+    mean_s = np.where(np.isnan(mean_s), found.mean_s, mean_s)
+    # Packets wait evenly between two bounds whose mean is the mean.
+    low_s = np.where(
+        mean_s < found.mean_s, np.maximum(2.0 * mean_s - found.high_s, 0.0), found.low_s
+    )
+    high_s = np.where(mean_s < found.mean_s, 2.0 * mean_s - low_s, found.high_s)
+    return replace(
+        found,
+        low_s=low_s,
+        high_s=high_s,
+        mean_s=np.minimum(mean_s, found.mean_s),
+        used_ratio=np.minimum(found.used_ratio, used),
     )

@@ -13,6 +13,7 @@ from kernels.fairshare import SOLVED, serve_inelastic
 from simulator.base.errors import InternalError
 from simulator.flowlevel.lanes import LEAST_WORK_S, sums
 from simulator.flowlevel.ledger import Ledger
+from simulator.flowlevel.shares import check_shares
 from simulator.flowlevel.traffic import OpenLoop
 
 Array = npt.NDArray[np.float64]
@@ -59,6 +60,7 @@ def serve(traffic: OpenLoop, offered_pps: Array, is_up: npt.NDArray[np.bool_]) -
         raise InternalError("the shares of open-loop streams on full hops were not found")
     passed = lanes.passed(pass_ratio)
     arriving = sums(lanes.hop, use * offered_pps[lanes.lane] * passed, hops)
+    check_shares(arriving * pass_ratio, capacity, "streams", lanes.plan)
     return Served(np.where(is_up, pass_ratio, 0.0), left, arriving)
 
 
@@ -87,12 +89,14 @@ class Streams:
     def add_to(self, ledger: Ledger, traffic: OpenLoop, time_s: float) -> None:
         """Let the rates hold for some time."""
         lanes = traffic.lanes
+        if not len(lanes):
+            return
         inner = lanes.mean_bytes
-        first = inner[traffic.first_lane] if len(inner) else np.zeros(0)
+        first = inner[traffic.first_lane]
         np.add.at(ledger.sent_packets, traffic.direction, self.sent_pps * time_s)
         np.add.at(ledger.sent_bytes, traffic.direction, self.sent_pps * first * time_s)
         packets = self.delivered_pps * time_s
-        end_bytes = lanes.inner_bytes[lanes.ptr[1:] - 1] if len(lanes) else np.zeros(0)
+        end_bytes = lanes.inner_bytes[lanes.ptr[1:] - 1]
         header = traffic.header_bytes[traffic.lane_source]
         np.add.at(ledger.delivered_packets, self.lane_direction, packets)
         np.add.at(ledger.delivered_bytes, self.lane_direction, packets * end_bytes)

@@ -8,7 +8,7 @@ it busy. Rates and packet rates of servers, headers and retransmissions are all 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +28,8 @@ Index = npt.NDArray[np.int64]
 
 CALL_EVENTS_MAX: Final = 200_000
 """Events of one kernel call: about a tenth of a second, so that Ctrl-C and progress work."""
+CAPACITY_RATIO: Final = 1e-9
+"""By so much of a server's time the sum of what it gives may exceed what it has: rounding."""
 ROUNDING_RATIO: Final = 1e-6
 """How far sums of bytes that must be equal may be apart at the end of a run."""
 
@@ -129,9 +131,9 @@ class Shares:
         wake = 0
         for i, item in enumerate(self._items):
             wake += self._set_source(source, i, item, plan, horizon_bits, wake)
-        choice = np.zeros(len(self._items), flow_sources.CHOICE)
+        choice = np.zeros(classes, flow_sources.CHOICE)  # as many rows as an item has classes
         choice["accept"] = 1.0
-        choice["class"] = choice["alias"] = [item.first_class for item in self._items]
+        choice["class"] = choice["alias"] = np.arange(classes)
         row, rows_count = self._histogram_rows()
         self.flows = flows.new_flows(
             weight,
@@ -147,6 +149,8 @@ class Shares:
         )
         self.histogram_row = row
         self.current = np.array([item.first_class for item in self._items], np.int64)
+        self._plan = plan
+        self._capacity = np.ones(hops)
         self._joined_ps = np.zeros(len(self._items), np.int64)
 
     def _set_source(
@@ -160,7 +164,7 @@ class Shares:
             row["key"] = first.key
         else:
             row["key"] = plan.flow_key[first.data_flow]
-        row["choice_begin"], row["choice_end"] = i, i + 1
+        row["choice_begin"], row["choice_end"] = item.first_class, item.first_class + 1
         sizes, make = size_table(first, bits)
         row["size_begin"] = self._table(sizes, make)
         row["think_begin"] = NONE
@@ -191,6 +195,7 @@ class Shares:
     def apply(self, now_ps: int, capacity: Array, cap_bps: Array) -> None:
         """Let rates follow from shares of time that hops have left, and from caps."""
         uses = self._uses
+        self._capacity = capacity
         flows.apply_network(
             now_ps,
             capacity,
@@ -230,6 +235,12 @@ class Shares:
         flows.carried_bytes(now_ps, self.sharing, self.flows, carried)
         return carried
 
+    def remaining_bytes(self, now_ps: int) -> Array:
+        """Payload bytes that the flows of each class have still to carry."""
+        remaining = np.zeros(len(self._weight))
+        flows.remaining_bytes(now_ps, self.sharing, self.flows, remaining)
+        return remaining
+
     @property
     def events(self) -> int:
         """Arrivals and completions so far."""
@@ -264,30 +275,63 @@ class Shares:
         """Give up the flows of an item."""
         flows.abort_flows(now_ps, int(self.current[i]), self.sharing, self.flows)
 
-    def move(self, now_ps: int, i: int, to: int) -> None:
-        """Let the flows of an item, and those to come, belong to another of its classes."""
-        origin = int(self.current[i])
-        if origin == to:
-            return
+    def move(self, now_ps: int, origin: int, to: int) -> None:
+        """Let the flows of a class belong to another class of its item."""
         while flows.move_flows(now_ps, origin, to, self.sharing, self.flows) == flows.GROW:
             self.flows = flows.grown(self.flows)
-        self.flows.choice[i]["class"] = self.flows.choice[i]["alias"] = to
-        self.current[i] = to
 
-    # ---- the end -------------------------------------------------------------------------------
+    def choose(self, i: int, classes: Sequence[int], weights: Sequence[int], main: int) -> None:
+        """Let new flows of an item belong to these classes, so often; most are in `main`."""
+        source = self.flows.source[i]
+        begin = int(source["choice_begin"])
+        table = flow_sources.choice_table(classes, weights)
+        self.flows.choice[begin : begin + len(table)] = table
+        source["choice_end"] = begin + len(table)
+        self.current[i] = main
+
+    # ---- checks --------------------------------------------------------------------------------
+
+    def check_capacity(self) -> None:
+        """Compare what flows get of each hop now with what it has for them.
+
+        Raises
+        ------
+        InternalError
+            If a hop gives more than it has.
+        """
+        if not len(self._weight):
+            return
+        rate, _, count = self.rates()
+        uses = self._uses
+        work = np.where(uses.is_ack, 0.0, (rate * count)[uses.of_class] * uses.work_per_bit)
+        given = uses.at_hops(work, len(self._capacity))
+        check_shares(given, self._capacity, "flows", self._plan)
 
     def check(self, now_ps: int) -> None:
         """Compare the bytes of all flows, counted one by one, with what was carried."""
         counter = self.flows.counter
-        remaining = np.zeros(len(self._weight))
-        flows.remaining_bytes(now_ps, self.sharing, self.flows, remaining)
         arrived = float(counter["arrived_bytes"].astype(float).sum())
-        parts = self.carried_bytes(now_ps).sum() + remaining.sum() + counter["unsent_bytes"].sum()
+        parts = (
+            self.carried_bytes(now_ps).sum()
+            + self.remaining_bytes(now_ps).sum()
+            + counter["unsent_bytes"].sum()
+        )
         if abs(parts - arrived) > ROUNDING_RATIO * arrived + 1.0:
             raise InternalError(
                 f"flows of {arrived:.12g} bytes came, but what they carried and have still to "
                 f"carry is {parts:.12g}"
             )
+
+
+def check_shares(given: Array, capacity: Array, whom: str, plan: Plan) -> None:
+    """Raise InternalError if a hop gives more of its time than it has, rounding apart."""
+    bad = np.flatnonzero(given > capacity * (1.0 + CAPACITY_RATIO) + CAPACITY_RATIO)
+    if bad.size:
+        h = int(bad[0])
+        raise InternalError(
+            f"hop {plan.hops[h].name} ({plan.hops[h].direction}) gives {whom} {given[h]:.12g} of "
+            f"its time, and has {capacity[h]:.12g} for them"
+        )
 
 
 def plan_rate_bps(plan: Plan) -> float:

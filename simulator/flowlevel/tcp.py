@@ -141,6 +141,8 @@ class FullQueue:
     mean_s: Array
     used_ratio: Array
     """Share of its rate that a hop delivers: below 1 if the queue runs empty in between."""
+    dip: Array
+    """Mean dip of all windows below their peak, of the peak."""
 
 
 def full_queue(
@@ -166,7 +168,7 @@ def full_queue(
     empty = np.maximum(-low, 0.0)
     mean = (peak_s**2 - np.maximum(low, 0.0) ** 2) / (2.0 * span)
     missing = empty**2 / (2.0 * span) / np.maximum(rtt_s, 1e-15)
-    return FullQueue(np.maximum(low, 0.0), peak_s, mean, 1.0 - missing)
+    return FullQueue(np.maximum(low, 0.0), peak_s, mean, 1.0 - missing, dip)
 
 
 def ramp_s(segments: float, begin_segments: float, rtt_s: float) -> float:

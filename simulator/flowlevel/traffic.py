@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -222,10 +223,10 @@ def _by_shared_hops(
         for i in group
     ]  # fmt: skip
     hops = np.array(rows, np.int64)
-    is_private = np.ones(hops.shape, bool)
-    for column in range(hops.shape[1]):
-        _, inverse, counts = np.unique(hops[:, column], return_inverse=True, return_counts=True)
-        is_private[:, column] = (counts == 1)[inverse]
+    own = np.sort(hops, axis=1)
+    is_first = np.concatenate([np.ones((len(own), 1), bool), own[:, 1:] != own[:, :-1]], axis=1)
+    users = np.bincount(own[is_first], minlength=len(plan.hops))
+    is_private = users[hops] == 1  # on whichever of its routes another member would use it
     alike = _numbers(plan)
     parts: dict[Any, list[int]] = defaultdict(list)
     for row in range(len(group)):
@@ -275,8 +276,9 @@ def size_table(
     return Distribution("constant", (size_bytes,)), lambda: np.full(TABLE_SIZE, size_bytes)
 
 
+@cache
 def quantiles_of(distribution: Distribution) -> npt.NDArray[np.float64]:
-    """Table of `kernels.quantiles` for a distribution."""
+    """Table of `kernels.quantiles` for a distribution; not to be written into."""
     from kernels import quantiles
 
     kind, values = distribution.kind, distribution.values

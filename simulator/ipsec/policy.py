@@ -1,13 +1,13 @@
-"""Cipher suites and lifetimes of IPsec, as scenarios write them."""
+"""Cipher suites, lifetimes, dead peer detection and MTU of IPsec, as scenarios write them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from simulator.base import fields
-from simulator.base.fields import CatalogueName, Quantity, catalogued
+from simulator.base.fields import CatalogueName, PacketBytes, PositiveDuration, Quantity, catalogued
 from simulator.base.units import DURATION, SIZE
 
 
@@ -58,3 +58,46 @@ class IpsecPolicy(fields.Schema):
                 f"write encryption: {name}, integrity: {name}",
             )
         return self
+
+
+class DeviceDpd(fields.Schema):
+    """Dead peer detection by the device: a probe each interval, dead after so many misses."""
+
+    interval: PositiveDuration = catalogued(
+        "connection.dpd.device.interval", "time between probes of the device"
+    )
+    retries: Annotated[int, Field(ge=1, le=100)] = catalogued(
+        "connection.dpd.device.retries", "misses in a row after which the peer is dead"
+    )
+
+
+class Dpd(fields.Schema):
+    """Dead peer detection at both ends of a tunnel."""
+
+    gateway: Annotated[float, Quantity(DURATION, "1 s", "3600 s", row="connection.dpd.gateway")] = (
+        catalogued("connection.dpd.gateway", "DPD timeout of the gateway, retries included")
+    )
+    device: DeviceDpd = Field(
+        default_factory=DeviceDpd, description="dead peer detection by the device"
+    )
+    withdraws_route: bool = Field(
+        default=True,
+        description="whether an end stops routing into a tunnel that its DPD declared dead",
+    )
+
+
+class Mtu(fields.Schema):
+    """What happens to large packets."""
+
+    tunnel: PacketBytes = catalogued("connection.mtu.tunnel", "MTU inside the tunnel")
+    mss_clamp: PacketBytes | None = catalogued(
+        "connection.mtu.mss_clamp",
+        "TCP segment size that the device enforces in handshakes; null for no clamping",
+    )
+    do_not_fragment: Literal["copy", "set", "clear"] = Field(
+        default="copy", description="DF bit of the outer packet: that of the inner one, or fixed"
+    )
+    icmp_too_big: Literal["delivered", "filtered"] = Field(
+        default="delivered",
+        description="whether the sender hears of a packet that does not fit; filtered: black hole",
+    )

@@ -22,7 +22,7 @@ from simulator.metrics import (
     tcp,
     transfers,
 )
-from simulator.metrics.metric import Column, Metric, TableName
+from simulator.metrics.metric import Column, Columns, Metric, TableName, Values
 from simulator.plan import Plan
 from simulator.recorder import RunLog
 
@@ -34,18 +34,36 @@ TABLES: tuple[TableName, ...] = get_args(TableName)
 
 def compute(table: TableName, plan: Plan, log: RunLog) -> pd.DataFrame:
     """Build one table: the columns of all its metrics side by side."""
-    frames = []
+    found = values(table, plan, log)
+    return pd.DataFrame({name: _as_column(column) for name, column in found.items()})
+
+
+def values(table: TableName, plan: Plan, log: RunLog) -> Columns:
+    """Compute the columns of one table, for those who need no frame of them.
+
+    Raises
+    ------
+    ValueError
+        If a metric does not keep its promises.
+    """
+    found: dict[str, Values] = {}
     for metric in METRICS:
         if metric.table == table:
-            frame = metric.compute(plan, log)
+            own = metric.compute(plan, log)
             promised = [column.name for column in metric.columns]
-            if list(frame.columns) != promised:
-                message = f"a metric of {table} returned {list(frame.columns)}, not {promised}"
+            if list(own) != promised:
+                message = f"a metric of {table} returned {list(own)}, not {promised}"
                 raise ValueError(message)
-            frames.append(frame)
-    if len({len(frame) for frame in frames}) > 1:
-        raise ValueError(f"metrics of {table} disagree on its rows: {[len(f) for f in frames]}")
-    return pd.concat(frames, axis=1)
+            found |= own
+    counts = {name: len(column) for name, column in found.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"metrics of {table} disagree on its rows: {counts}")
+    return found
+
+
+def _as_column(found: Values) -> Values:
+    """Text as the type that pandas has for it."""
+    return pd.Series(found, dtype="str") if isinstance(found, list) else found
 
 
 def columns(table: TableName) -> tuple[Column, ...]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from kernels import layout
 from simulator.metrics import rows
-from simulator.metrics.metric import Column, Metric
+from simulator.metrics.metric import Column, Columns, Metric
 from simulator.plan import Plan
 from simulator.recorder import RunLog
 
@@ -26,7 +25,7 @@ REASON_TEXT = {
 }
 
 
-def streams(plan: Plan, log: RunLog) -> pd.DataFrame:
+def streams(plan: Plan, log: RunLog) -> Columns:
     """Count what was sent, delivered, dropped by reason, and still under way at the end."""
     kept = rows.directions_with_packets(log)
     columns: dict[str, np.ndarray] = {}
@@ -35,10 +34,10 @@ def streams(plan: Plan, log: RunLog) -> pd.DataFrame:
         columns[f"{unit}_delivered"] = log.total[f"delivered_{unit}"][kept]
         columns[f"{unit}_in_flight"] = _in_flight(log, unit)[kept]
         columns |= _by_reason(unit, _dropped_total(log, unit)[kept])
-    return pd.DataFrame(columns)
+    return columns
 
 
-def timeline(plan: Plan, log: RunLog) -> pd.DataFrame:
+def timeline(plan: Plan, log: RunLog) -> Columns:
     """Count what was sent, delivered and dropped by reason within each time bin."""
     columns: dict[str, np.ndarray] = {}
     for unit in UNITS:
@@ -46,7 +45,7 @@ def timeline(plan: Plan, log: RunLog) -> pd.DataFrame:
         columns[f"{unit}_delivered"] = rows.along_timeline(log, log.counter[f"delivered_{unit}"])
         dropped = log.dropped_packets if unit == "packets" else log.dropped_bytes
         columns |= _by_reason(unit, rows.along_timeline(log, dropped))
-    return pd.DataFrame(columns)
+    return columns
 
 
 def imbalances(plan: Plan, log: RunLog) -> list[str]:

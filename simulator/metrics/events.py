@@ -4,38 +4,38 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from pandas.arrays import IntegerArray
 
 from kernels.units import PS_PER_S
-from simulator.metrics.metric import COUNT, TEXT, Column, Metric
+from simulator.base.numbered import in_ranges
+from simulator.metrics.metric import COUNT, TEXT, Column, Columns, Metric
 from simulator.plan import Plan
 from simulator.recorder import NO_CAUSE, RunLog
 
 
-def events(plan: Plan, log: RunLog) -> pd.DataFrame:
+def events(plan: Plan, log: RunLog) -> Columns:
     """List the events in order of time."""
-    causes = pd.array([event.cause_event_id for event in log.events], "Int64")
-    causes[np.array([event.cause_event_id == NO_CAUSE for event in log.events], bool)] = pd.NA
-    return pd.DataFrame(
-        {
-            "event_id": np.array([event.event_id for event in log.events], np.int64),
-            "time_s": np.array([event.time_ps for event in log.events], np.int64) / PS_PER_S,
-            "kind": pd.Series([event.kind for event in log.events], dtype="str"),
-            "subject": pd.Series([event.subject for event in log.events], dtype="str"),
-            "cause_event_id": causes,
-            "detail": pd.Series([event.detail for event in log.events], dtype="str"),
-        }
-    )
+    causes = np.array([event.cause_event_id for event in log.events], np.int64)
+    return {
+        "event_id": np.array([event.event_id for event in log.events], np.int64),
+        "time_s": np.array([event.time_ps for event in log.events], np.int64) / PS_PER_S,
+        "kind": [event.kind for event in log.events],
+        "subject": [event.subject for event in log.events],
+        "cause_event_id": IntegerArray(causes, causes == NO_CAUSE),
+        "detail": [event.detail for event in log.events],
+    }
 
 
 def merged(frame: pd.DataFrame) -> pd.DataFrame:
     """Join what happened to several things at one instant for one reason, for people to read.
 
-    The subjects of the rows of a group stand in its first row; the detail only if all share it.
+    The subjects of the rows of a group stand in its first row, copies as `shop-1..9`; the detail
+    only if all share it.
     """
     same = ["time_s", "kind", "cause_event_id"]
     first = frame.groupby(same, sort=False, dropna=False).agg(
         event_id=("event_id", "first"),
-        subject=("subject", lambda names: ", ".join(dict.fromkeys(names))),
+        subject=("subject", lambda names: ", ".join(in_ranges(names))),
         detail=("detail", lambda texts: texts.iloc[0] if texts.nunique() == 1 else ""),
     )
     return first.reset_index()[list(frame.columns)]

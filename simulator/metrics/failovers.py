@@ -30,7 +30,7 @@ from kernels.units import PS_PER_S
 from simulator import faults
 from simulator.metrics import rows
 from simulator.metrics.keys import DIRECTION, STREAM
-from simulator.metrics.metric import COUNT, TEXT, Column, Metric
+from simulator.metrics.metric import COUNT, TEXT, Column, Columns, Metric
 from simulator.plan import UNLIMITED_SEGMENTS, Plan
 from simulator.recorder import NO_CAUSE, Detection, Event, Reroute, RunLog
 
@@ -80,7 +80,7 @@ class Failover:
     failback_s: float
 
 
-def failovers(plan: Plan, log: RunLog) -> pd.DataFrame:
+def failovers(plan: Plan, log: RunLog) -> Columns:
     """List each fault with each stream and direction that it affected."""
     found = [
         asdict(row)
@@ -90,7 +90,8 @@ def failovers(plan: Plan, log: RunLog) -> pd.DataFrame:
     ]
     frame = pd.DataFrame(found, columns=[field.name for field in fields(Failover)])
     kinds = {TEXT: "str", "s": "float64"}
-    return frame.astype({c.name: kinds.get(c.unit, "int64") for c in COLUMNS})
+    typed = frame.astype({c.name: kinds.get(c.unit, "int64") for c in COLUMNS})
+    return {str(name): column for name, column in typed.items()}
 
 
 def faults_of(events: Iterable[Event]) -> Iterator[Fault]:

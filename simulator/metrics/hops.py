@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from kernels import layout
 from kernels.units import PS_PER_S
 from simulator.base.units import BITS_PER_BYTE
 from simulator.metrics import rows
 from simulator.metrics.accounting import dropped_columns
-from simulator.metrics.metric import COUNT, RATIO, Column, Metric
+from simulator.metrics.metric import COUNT, RATIO, Column, Columns, Metric
 from simulator.plan import Plan
 from simulator.recorder import RunLog
 
 
-def hops(plan: Plan, log: RunLog) -> pd.DataFrame:
+def hops(plan: Plan, log: RunLog) -> Columns:
     """Take utilisation after warm-up; queue, packets and drops over the whole run."""
     counted = rows.after_warm_up(plan, log)
     is_server = np.array([rows.is_server(hop) for hop in plan.hops], bool)
@@ -26,25 +25,23 @@ def hops(plan: Plan, log: RunLog) -> pd.DataFrame:
     wait_s_max = log.hop["wait_max_ps"] / PS_PER_S
     nominal_bps = np.where(is_server & np.isfinite(rate_bps), rate_bps, np.nan)
     dropped = {f"packets_dropped_{r}": log.hop_dropped[:, n] for n, r in enumerate(layout.REASONS)}
-    return pd.DataFrame(
-        {
-            "utilisation_ratio": np.where(is_server, utilisation, np.nan),
-            "packets_served": log.hop["served_packets"],
-            "bytes_served": log.hop["served_bytes"],
-            "wait_s_max": np.where(is_server, wait_s_max, np.nan),
-            "queue_bytes_max": wait_s_max * nominal_bps / BITS_PER_BYTE,
-            "fragments": log.hop["fragments"],
-            "packets_dropped": log.hop_dropped.sum(axis=1),
-            **dropped,
-        }
-    )
+    return {
+        "utilisation_ratio": np.where(is_server, utilisation, np.nan),
+        "packets_served": log.hop["served_packets"],
+        "bytes_served": log.hop["served_bytes"],
+        "wait_s_max": np.where(is_server, wait_s_max, np.nan),
+        "queue_bytes_max": wait_s_max * nominal_bps / BITS_PER_BYTE,
+        "fragments": log.hop["fragments"],
+        "packets_dropped": log.hop_dropped.sum(axis=1),
+        **dropped,
+    }
 
 
-def hop_timeline(plan: Plan, log: RunLog) -> pd.DataFrame:
+def hop_timeline(plan: Plan, log: RunLog) -> Columns:
     """Take the utilisation of each server within each bin."""
     time_ps = (log.bin_end_ps - log.bin_start_ps)[:, np.newaxis]
     ratio = rows.along_hop_timeline(plan, worked_ps(log) / time_ps)
-    return pd.DataFrame({"utilisation_ratio": ratio})
+    return {"utilisation_ratio": ratio}
 
 
 def worked_ps(log: RunLog) -> npt.NDArray[np.int64]:

@@ -10,7 +10,7 @@ from kernels import histogram, layout
 from kernels.units import PS_PER_S
 from simulator.metrics import rows
 from simulator.metrics.keys import DIRECTION, STREAM
-from simulator.metrics.metric import RATIO, Column, Metric
+from simulator.metrics.metric import RATIO, Column, Columns, Metric
 from simulator.plan import Plan
 from simulator.recorder import BIN_PROBABILITIES, RunLog
 
@@ -18,7 +18,7 @@ RUN_PROBABILITIES = (0.5, 0.95, 0.99, 0.999)
 """Percentiles over the whole run."""
 
 
-def streams(plan: Plan, log: RunLog) -> pd.DataFrame:
+def streams(plan: Plan, log: RunLog) -> Columns:
     """Take mean and percentiles over the bins after warm-up."""
     kept = rows.directions_with_packets(log)
     counted = rows.after_warm_up(plan, log)
@@ -31,10 +31,10 @@ def streams(plan: Plan, log: RunLog) -> pd.DataFrame:
     columns = {"latency_s_mean": rows.ratio(latency_s, packets)}
     for n, p in enumerate(RUN_PROBABILITIES):
         columns[percentile_column(p)] = quantile_s[:, n]
-    return pd.DataFrame(columns)
+    return columns
 
 
-def timeline(plan: Plan, log: RunLog) -> pd.DataFrame:
+def timeline(plan: Plan, log: RunLog) -> Columns:
     """Take mean and percentiles of the packets that arrived within each bin."""
     latency_s = rows.along_timeline(log, latency_sum_s(log))
     packets = rows.along_timeline(log, log.counter["delivered_packets"])
@@ -42,10 +42,10 @@ def timeline(plan: Plan, log: RunLog) -> pd.DataFrame:
     columns = {"latency_s_mean": rows.ratio(latency_s, packets)}
     for n, p in enumerate(BIN_PROBABILITIES):
         columns[percentile_column(p)] = quantile_s[:, n]
-    return pd.DataFrame(columns)
+    return columns
 
 
-def latency_cdf(plan: Plan, log: RunLog) -> pd.DataFrame:
+def latency_cdf(plan: Plan, log: RunLog) -> Columns:
     """List the filled buckets of the run's histogram for each stream and direction."""
     kept = rows.directions_with_packets(log)
     where, bucket = np.nonzero(log.histogram[kept])
@@ -64,7 +64,7 @@ def latency_cdf(plan: Plan, log: RunLog) -> pd.DataFrame:
     )
     up_to = frame.groupby(where)["packets"]
     frame["cdf_ratio"] = up_to.cumsum() / up_to.transform("sum")
-    return frame
+    return {str(name): column for name, column in frame.items()}
 
 
 def latency_sum_s(log: RunLog) -> npt.NDArray[np.float64]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+import numpy.typing as npt
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 from simulator.plan import Plan
 from simulator.recorder import RunLog
@@ -14,7 +16,11 @@ from simulator.recorder import RunLog
 TableName: TypeAlias = Literal[
     "streams", "hops", "timeline", "hop_timeline", "latency_cdf", "events", "failovers"
 ]
-Compute: TypeAlias = Callable[[Plan, RunLog], pd.DataFrame]
+Values: TypeAlias = "npt.NDArray[Any] | ExtensionArray | pd.Series[Any] | Sequence[str]"
+"""The values of one column. What may be missing and is no float is an extension array."""
+Columns: TypeAlias = Mapping[str, Values]
+"""Columns of the same length by name, in order."""
+Compute: TypeAlias = Callable[[Plan, RunLog], Columns]
 
 TEXT = ""
 """Unit of a column that holds text or a truth value."""
@@ -36,7 +42,7 @@ class Column:
 class Metric:
     """Some columns of one table and the pure function that computes them.
 
-    `compute` returns exactly `columns`, in this order, with one row for each row of the table
+    `compute` returns exactly `columns`, in this order, with one value for each row of the table
     (`simulator.metrics.rows` says which rows a table has, and in which order).
     """
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from simulator.base.units import BITS_PER_BYTE
 from simulator.metrics import rows
-from simulator.metrics.metric import RATIO, Column, Metric
+from simulator.metrics.metric import RATIO, Column, Columns, Metric
 from simulator.plan import Plan
 from simulator.recorder import RunLog
 
@@ -18,7 +17,7 @@ COUNTER_OF = {
 }
 
 
-def streams(plan: Plan, log: RunLog) -> pd.DataFrame:
+def streams(plan: Plan, log: RunLog) -> Columns:
     """Take mean rates over the bins after warm-up, and the loss ratio of the whole run."""
     kept = rows.directions_with_packets(log)
     counted = rows.after_warm_up(plan, log)
@@ -30,10 +29,10 @@ def streams(plan: Plan, log: RunLog) -> pd.DataFrame:
     dropped = log.dropped_packets_total[kept].sum(axis=1)
     columns["loss_ratio"] = rows.ratio(dropped, log.total["sent_packets"][kept])
     columns["outage_s_max"] = np.array([outage_s_max(log, int(d)) for d in kept], np.float64)
-    return pd.DataFrame(columns)
+    return columns
 
 
-def timeline(plan: Plan, log: RunLog) -> pd.DataFrame:
+def timeline(plan: Plan, log: RunLog) -> Columns:
     """Take mean rates within each bin, and the losses among the packets whose fate it saw."""
     time_s = np.tile(rows.bin_s(log), len(rows.directions_with_packets(log)))
     columns = {
@@ -43,7 +42,7 @@ def timeline(plan: Plan, log: RunLog) -> pd.DataFrame:
     dropped = rows.along_timeline(log, log.dropped_packets).sum(axis=1)
     delivered = rows.along_timeline(log, log.counter["delivered_packets"])
     columns["loss_ratio"] = rows.ratio(dropped, dropped + delivered)
-    return pd.DataFrame(columns)
+    return columns
 
 
 def outage_s_max(log: RunLog, direction_idx: int) -> float:

@@ -53,6 +53,14 @@ def after_warm_up(plan: Plan, log: RunLog) -> npt.NDArray[np.bool_]:
     return log.bin_start_ps >= plan.warm_up_ps
 
 
+def in_windows(log: RunLog) -> npt.NDArray[np.bool_]:
+    """Return for each bin of a run at flow level whether it was simulated at packet level."""
+    inside = np.zeros(len(log.bin_start_ps), bool)
+    for window in log.windows:
+        inside |= (log.bin_start_ps >= window.begin_ps) & (log.bin_end_ps <= window.end_ps)
+    return inside
+
+
 def bin_s(log: RunLog) -> npt.NDArray[np.float64]:
     """Return the length of each bin in seconds; the last one may be shorter."""
     return (log.bin_end_ps - log.bin_start_ps) / PS_PER_S

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
+from pandas.arrays import IntegerArray
 
 from simulator.metrics import rows
-from simulator.metrics.metric import COUNT, Column, Metric
+from simulator.metrics.metric import COUNT, Column, Columns, Metric
 from simulator.plan import Plan
 from simulator.recorder import RunLog
 
@@ -18,16 +18,16 @@ COLUMNS = (
 )
 
 
-def streams(plan: Plan, log: RunLog) -> pd.DataFrame:
+def streams(plan: Plan, log: RunLog) -> Columns:
     """Count flows, retransmissions, recoveries and time-outs; no value where there is no TCP."""
     kept = rows.directions_with_packets(log)
     none = np.zeros(len(plan.directions), np.int64)
     has_tcp = log.tcp.get("flows", none)[kept] > 0
-    columns = {c.name: pd.array(log.tcp.get(c.name, none)[kept], "Int64") for c in COLUMNS}
-    for name, column in columns.items():
+    columns = {}
+    for name in (column.name for column in COLUMNS):
         is_known = has_tcp if not log.tcp or name in log.tcp else np.zeros_like(has_tcp)
-        column[~is_known] = pd.NA
-    return pd.DataFrame(columns)
+        columns[name] = IntegerArray(log.tcp.get(name, none)[kept], ~is_known)
+    return columns
 
 
 METRICS = (Metric("streams", COLUMNS, streams),)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
+from pandas.arrays import IntegerArray
 
 from simulator.metrics import rows
-from simulator.metrics.metric import COUNT, Column, Metric
+from simulator.metrics.metric import COUNT, Column, Columns, Metric, Values
 from simulator.plan import Plan
 from simulator.recorder import RunLog
 
@@ -30,19 +30,18 @@ TIMES = (
 )
 
 
-def streams(plan: Plan, log: RunLog) -> pd.DataFrame:
+def streams(plan: Plan, log: RunLog) -> Columns:
     """Count transfers and take their times, by direction of their data."""
     kept = rows.directions_with_packets(log)
     none = np.full(len(plan.directions), np.nan)
-    columns: dict[str, object] = {}
+    columns: dict[str, Values] = {}
     for column in COUNTS:
         value = log.transfers.get(column.name.removeprefix("transfers_"), none)[kept]
-        counts = pd.array(np.nan_to_num(value).astype(np.int64), "Int64")
-        counts[np.isnan(value)] = pd.NA
-        columns[column.name] = counts
+        counts = np.nan_to_num(value).astype(np.int64)
+        columns[column.name] = IntegerArray(counts, np.isnan(value))
     for column in TIMES:
         columns[column.name] = log.transfers.get(column.name.removeprefix("transfer_"), none)[kept]
-    return pd.DataFrame(columns)
+    return columns
 
 
 METRICS = (Metric("streams", (*COUNTS, *TIMES), streams),)

@@ -14,16 +14,17 @@ from simulator.base.fields import Schema
 from simulator.base.registry import Registry
 from simulator.catalog import load_catalog
 from simulator.components import COMPONENTS
-from simulator.draft import Draft, NoRouteError, Stage
+from simulator.draft import ClientGroup, Draft, NoRouteError, Stage
 from simulator.faults import FAULTS
-from simulator.plan import Direction, Plan, PlanBuilder
-from simulator.planner import outcomes, remote_access
+from simulator.plan import Direction, Plan, PlanBuilder, ZoomPlan, to_ps
+from simulator.planner import outcomes, rate_steps, remote_access
 from simulator.planner.asymmetry import asymmetries
 from simulator.planner.client_parts import parts, shown
 from simulator.planner.rerouting import flow_tables, follow
 from simulator.planner.routing import Network, stream_groups
 from simulator.planner.topology import sketch
 from simulator.scenario import Scenario
+from simulator.scenario.model import Zoom
 from simulator.traffic import TRAFFIC
 from simulator.ways import StreamDraft, Way
 
@@ -64,10 +65,11 @@ def build(scenario: Scenario, replicate: int = 0) -> Plan:
         time_bin_s=scenario.run.time_bin,
         warm_up_s=scenario.run.warm_up,
         fidelity=scenario.run.fidelity,
+        zoom=_zoom(scenario.run.zoom),
     )
     draft = Draft(builder, load_catalog(scenario.era))
     draft.ends = frozenset(end for t in scenario.traffic.values() for end in (t.from_, t.to))
-    draft.refused = scenario.stopped("clients")
+    draft.stopped = scenario.stopped
     components = _add_components(scenario, draft)
     stopped = scenario.stopped("connections")
     outcomes.stop_connections(stopped, draft)
@@ -80,13 +82,15 @@ def build(scenario: Scenario, replicate: int = 0) -> Plan:
     tables = flow_tables(streams)
     if tables:
         builder.process("routing", partial(follow, tables=tables))
+    if builder.has_profiles:
+        builder.process("rates", rate_steps.follow)
     asymmetric = asymmetries(streams)
     builder.meta |= {
         "ceilings": draft.ceilings,
         "delay_s": draft.delay_s,
         "decisions": dict(network.decisions),
         "tunnels": tuple(draft.tunnels),
-        "clients": dict(draft.clients),
+        "clients": dict(draft.published(ClientGroup)),
         "streams": {stream.name: StreamNote(stream.rtt_s, stream.sources) for stream in streams},
         "topology": sketch(components, draft, network.decisions),
         "asymmetric": asymmetric,
@@ -99,8 +103,17 @@ def build(scenario: Scenario, replicate: int = 0) -> Plan:
         ),
     }
     plan = builder.build()
-    more = tuple(outcomes.warnings(plan, draft.catalog))
+    plan = outcomes.refuse_flows(plan)
+    more = tuple(outcomes.warnings(plan))
     return replace(plan, meta={**plan.meta, "warnings": (*plan.meta["warnings"], *more)})
+
+
+def _zoom(zoom: Zoom | None) -> ZoomPlan | None:
+    """Which stretches are simulated at packet level."""
+    if zoom is None:
+        return None
+    times_ps = None if isinstance(zoom.around, str) else tuple(map(to_ps, zoom.around))
+    return ZoomPlan(to_ps(zoom.before), to_ps(zoom.after), to_ps(zoom.at_most), times_ps)
 
 
 def _add_components(scenario: Scenario, draft: Draft) -> list[tuple[str, Any, ModuleType]]:
@@ -149,7 +162,7 @@ def _add_stream(
     stop_s = math.inf if traffic.stop is None else traffic.stop
     for connection in network.connections(traffic.from_, traffic.to):
         draft.busy_s[connection].append((traffic.start, stop_s))
-    clients = draft.clients.get(traffic.from_)
+    clients = draft.published(ClientGroup).get(traffic.from_)
     as_one = groups if clients is None else shown(clients, groups)
     stream = StreamDraft(name, index, as_one, draft, scenario.run.horizon)
     stream.group = "" if clients is None else traffic.from_
@@ -174,7 +187,7 @@ def _without_route(
             return stream_groups(spare, name, traffic.from_, traffic.to)
         except NoRouteError as worse:
             error = worse
-    if not error.why or traffic.from_ in draft.clients:
+    if not error.why or traffic.from_ in draft.published(ClientGroup):
         raise error
     draft.warnings.append(f"{error}; until then all of its packets are dropped")
     return outcomes.dead_ways(name, error.why, draft)

@@ -21,7 +21,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -37,7 +37,12 @@ from simulator.base.units import (
 from simulator.draft import Ceiling
 from simulator.plan import PS_PER_S, Direction, Encapsulation, Plan, TcpFlowPlan
 from simulator.planner.demand import Bundle, Demand, HopLoad, wire_bytes
+from simulator.planner.round_trip import mean_round_trips_s
 from simulator.planner.shares import max_min_shares
+from simulator.planner.spread import CLOSE_RATIO, MODEL_RATIO, spread
+
+LEAST_S: Final = 1e-9
+"""Shorter round trips count as this."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,11 @@ class CeilingRow:
     available_bps: float | None = None
     """The same, less what other streams offer."""
     binds: bool = False
+    range_bps: tuple[float, float] | None = None
+    """Of the ceiling that binds TCP: between what the stream lies in this run, as inner IP bits/s;
+    None if congestion control reaches it within 3 %."""
+    range_why: str = ""
+    """What keeps congestion control from it, or makes runs differ."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +177,25 @@ class StreamCeilings:
             if ceiling.loss_ratio is None or self._flows
         ]
         at_hops = [self._row(*pair) for pair in sorted(found, key=lambda pair: pair[0].kind)]
-        return _marked([*self._window_rows(), *dict.fromkeys(at_hops)])
+        listed = _marked([*self._window_rows(), *dict.fromkeys(at_hops)])
+        return tuple(self._with_range(row) if row.binds else row for row in listed)
+
+    def _with_range(self, row: CeilingRow) -> CeilingRow:
+        """The binding ceiling with what congestion control makes of it."""
+        most_bps = row.available_bps
+        if not self._flows or not most_bps:
+            return row
+        tightest = self._tightest
+        is_shared = any(hop in self._acks for hop in tightest.values())
+        found = spread(
+            self._plan, self._flows, tightest, self._levels_bps, waits_with_acks=is_shared
+        )
+        if found is None or found.low_bps >= CLOSE_RATIO * MODEL_RATIO * most_bps:
+            return row
+        # A rate is never passed; a law of random loss is a mean, above which a run may be.
+        is_mean = most_bps not in self._capacity_bps.values() and found.high_bps > most_bps
+        high_bps = found.high_bps if is_mean else most_bps
+        return replace(row, range_bps=(found.low_bps, high_bps), range_why=found.why)
 
     def _row(self, ceiling: Ceiling, hop: int) -> CeilingRow:
         if ceiling.rate_after_loss_bps is not None:
@@ -223,8 +251,8 @@ class StreamCeilings:
         return passing_bps + sum(elsewhere)
 
     @cached_property
-    def _shares_bps(self) -> list[float]:
-        """The max-min share of a flow of each bundle beside what other streams offer."""
+    def _capacity_bps(self) -> Mapping[int, float]:
+        """What each hop leaves to the stream, as its inner bits/s, where it limits anything."""
         routes = [self._plan.routes[bundle.route_idx].hop_idx for bundle in self.own]
         capacity_bps = {}
         for hop in dict.fromkeys(hop for route in routes for hop in route):
@@ -232,10 +260,52 @@ class StreamCeilings:
             left_bps = min((self._left_bps(c, hop) for c in limits), default=math.inf)
             if not math.isinf(left_bps):
                 capacity_bps[hop] = left_bps
-        flow_rows = [row.available_bps for row in self._flow_rows(routes) if row.available_bps]
-        cap_bps = min(flow_rows, default=math.inf) / max(1, len(self._flows))
+        return capacity_bps
+
+    @cached_property
+    def _levels_bps(self) -> Mapping[int, float]:
+        """By route: the max-min share of each of its flows where nothing but hops bounds them."""
+        routes = [bundle.route_idx for bundle in self.own]
+        hops = [self._plan.routes[route].hop_idx for route in routes]
+        counts = [bundle.flows_count for bundle in self.own]
+        return dict(
+            zip(routes, max_min_shares(hops, counts, self._capacity_bps, math.inf), strict=True)
+        )
+
+    @cached_property
+    def _tightest(self) -> Mapping[int, int]:
+        """By route: the hop of least capacity that its flows fill together with others."""
+        taken_bps: dict[int, float] = defaultdict(float)
+        for bundle in self.own:
+            for hop in self._plan.routes[bundle.route_idx].hop_idx:
+                taken_bps[hop] += self._levels_bps[bundle.route_idx] * bundle.flows_count
+        found = {}
+        for bundle in self.own:
+            full = [
+                (self._capacity_bps[hop], hop)
+                for hop in self._plan.routes[bundle.route_idx].hop_idx
+                if hop in self._capacity_bps
+                and taken_bps[hop] >= self._capacity_bps[hop] * CLOSE_RATIO
+            ]
+            if full:
+                found[bundle.route_idx] = min(full)[1]
+        return found
+
+    @cached_property
+    def _shares_bps(self) -> list[float]:
+        """The max-min share of a flow of each bundle beside what other streams offer."""
+        routes = [self._plan.routes[bundle.route_idx].hop_idx for bundle in self.own]
+        capacity_bps = self._capacity_bps
+        cap_bps = self.flow_cap_bps
         counts = [bundle.flows_count for bundle in self.own]
         return max_min_shares(routes, counts, capacity_bps, cap_bps)
+
+    @cached_property
+    def flow_cap_bps(self) -> float:
+        """What a TCP flow reaches by itself, by its window and random loss: inner bits/s."""
+        routes = [self._plan.routes[bundle.route_idx].hop_idx for bundle in self.own]
+        flow_rows = [row.available_bps for row in self._flow_rows(routes) if row.available_bps]
+        return min(flow_rows, default=math.inf) / max(1, len(self._flows))
 
     def _flow_rows(self, routes: Iterable[Sequence[int]]) -> Iterator[CeilingRow]:
         """What bounds each flow by itself: its window, and random loss on its way."""
@@ -303,19 +373,32 @@ class StreamCeilings:
     def _loss(self, ceiling: Ceiling, loss_ratio: float) -> CeilingRow:
         """What random loss lets the TCP flows reach, each at its mean window."""
         flow = self._flows[0]
-        window = mean_window_segments(flow, loss_ratio, self._note.rtt_s)
+        window = mean_window_segments(flow, loss_ratio, self.rtt_s_mean or LEAST_S)
         algorithm = flow.options["congestion_control"]
         window_text = f"{window:.3g} segments ({algorithm})"
         window_bytes = window * flow.settings["mss_bytes"]
         return self._tcp_row(ceiling.label, ceiling.source, window_bytes, window_text)
 
     def _tcp_row(self, label: str, source: str, window_bytes: float, window: str) -> CeilingRow:
-        rtt_s, flows_count = self._note.rtt_s, len(self._flows)
+        rtt_s, flows_count = self.rtt_s_mean or LEAST_S, len(self._flows)
         payload_bps = flows_count * window_bytes * BITS_PER_BYTE / rtt_s
         value = f"{flows_count} x {window} / {format_duration(rtt_s)} = {format_rate(payload_bps)}"
         settings = self._flows[0].settings
         inner_bps = payload_bps * settings["segment_bytes"] / settings["mss_bytes"]
         return CeilingRow(label, value, source, stream_bps=inner_bps, available_bps=inner_bps)
+
+    @cached_property
+    def rtt_s_mean(self) -> float | None:
+        """The mean round trip of the flows without load: the harmonic mean of those of all.
+
+        None where no TCP sends data.
+        """
+        if not self._flows:
+            return None
+        pairs = [(flow.data_routes[0], flow.ack_routes[0]) for flow in self._flows]
+        return len(pairs) / sum(
+            1.0 / max(s, LEAST_S) for s in mean_round_trips_s(self._plan, pairs)
+        )
 
     # ---- the stream at a hop -------------------------------------------------------------------
 

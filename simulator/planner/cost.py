@@ -10,20 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy.typing as npt
 
 from simulator.catalog import Catalog, load_catalog
-from simulator.components.connection import IpsecConnection
-from simulator.components.expressroute_gateway import ExpressRouteGatewaySchema
-from simulator.components.gateway import VpnGateway
-from simulator.components.peering import Peering
-from simulator.components.vnet_to_vnet import VnetToVnet
+from simulator.components import described
 from simulator.plan import FORWARD, RETURN, Direction, Plan
 from simulator.planner.prices import HOURLY, PER_BYTES, CataloguePrices, Place, Price, Prices
 from simulator.planner.volumes import Volumes, monthly_volumes
 from simulator.scenario import Scenario
+
+if TYPE_CHECKING:
+    from simulator.components.gateway import VpnGateway
+    from simulator.components.peering import Peering
+    from simulator.components.vnet_to_vnet import VnetToVnet
 
 S_PER_HOUR: Final = 3600
 CENT: Final = Decimal("0.01")
@@ -130,6 +131,7 @@ def ledger(
     charges = [
         *_gateways(scenario, catalog),
         *_circuits(scenario, catalog),
+        *_of_components(scenario, catalog),
         *_volume(scenario, catalog, volumes or {}),
     ]
     lines = [line for charge in charges for line in _priced(charge, book, whole_s)]
@@ -177,14 +179,26 @@ def _gateways(scenario: Scenario, catalog: Catalog) -> Iterator[_Charge]:
     for name, gateway in scenario.gateways.items():
         place = Place.of(catalog.region(scenario.vnets[gateway.vnet].region))
         subject = f"gateway {name}"
-        if isinstance(gateway, VpnGateway):
+        if gateway.type == "vpn":
             yield _Charge(VPN, gateway.sku, subject, place)
             yield from _shared(name, gateway, scenario, catalog, place)
-        elif isinstance(gateway, ExpressRouteGatewaySchema) and gateway.scale_units is None:
+        elif gateway.type == "expressroute" and gateway.scale_units is None:
             yield _Charge("er-gateway", gateway.sku, subject, place)
-        elif isinstance(gateway, ExpressRouteGatewaySchema):
+        elif gateway.type == "expressroute":
             units = float(gateway.scale_units or 0)
             yield _Charge("er-gateway", f"{gateway.sku} scale unit", subject, place, units)
+
+
+def _of_components(scenario: Scenario, catalog: Catalog) -> Iterator[_Charge]:
+    """What components name: category, item, the VNet whose region counts, and how many."""
+    for module in described():
+        if not hasattr(module, "cost_lines"):
+            continue
+        for name, part in scenario.section(module.SECTION.name).items():
+            if isinstance(part, module.Schema):
+                for category, item, vnet, count in module.cost_lines(name, part):
+                    place = Place.of(catalog.region(scenario.vnets[vnet].region))
+                    yield _Charge(category, item, f"{module.SECTION.noun} {name}", place, count)
 
 
 def _shared(
@@ -209,9 +223,9 @@ def connections_count(gateway: str, scenario: Scenario) -> int:
     """How many connections of a VPN gateway are billed: one for each device at the other end."""
     count = 0
     for connection in scenario.connections.values():
-        if isinstance(connection, IpsecConnection) and connection.gateway == gateway:
+        if connection.type == "ipsec" and connection.gateway == gateway:
             count += len(connection.devices or scenario.sites[connection.site].devices)
-        elif isinstance(connection, VnetToVnet):
+        elif connection.type == "vnet-to-vnet":
             count += gateway in connection.gateways
     return count
 
@@ -220,7 +234,7 @@ def _clients_count(name: str, gateway: VpnGateway, scenario: Scenario, catalog: 
     """How many clients the SKU takes of those that dial: who is refused is not billed."""
     sku = catalog.vpn_gateway_sku(gateway.sku, gateway.generation)
     asked: dict[str, int] = {}
-    for group in scenario.clients.values():
+    for group in scenario.section("clients").values():
         if group.gateway == name:
             column = catalog.p2s_protocol(group.protocol).max_clients_column
             asked[column] = asked.get(column, 0) + group.count
@@ -232,10 +246,10 @@ def _clients_count(name: str, gateway: VpnGateway, scenario: Scenario, catalog: 
 
 
 def _circuits(scenario: Scenario, catalog: Catalog) -> Iterator[_Charge]:
-    for name, port in scenario.peering_ports.items():
+    for name, port in scenario.section("peering_ports").items():
         zone = catalog.peering_location(port.peering_location).egress_zone
         yield _Charge("er-direct", "10G/100G port pair", f"port {name}", Place(zone=zone))
-    for name, circuit in scenario.circuits.items():
+    for name, circuit in scenario.section("circuits").items():
         place, subject = circuit_place(scenario, name, catalog), f"circuit {name}"
         if circuit.provider_model == "direct":
             yield _Charge("er-direct", "circuit on a port pair", subject, place)
@@ -264,15 +278,15 @@ def circuit_place(scenario: Scenario, name: str, catalog: Catalog) -> Place:
 
 def _volume(scenario: Scenario, catalog: Catalog, volumes: Volumes) -> Iterator[_Charge]:
     yield from _internet(scenario, catalog, volumes)
-    for name, circuit in scenario.circuits.items():
+    for name, circuit in scenario.section("circuits").items():
         if circuit.billing == "metered" and circuit.tier != "local":
             out = sum(volumes.get((f"{name}.{link}", RETURN), 0.0) for link in LINKS)
             place = circuit_place(scenario, name, catalog)
             yield _Charge("er-data-out", "metered egress", f"circuit {name}", place, out)
     for name, connection in scenario.connections.items():
-        if isinstance(connection, Peering):
+        if connection.type == "peering":
             yield from _peered(name, connection, scenario, catalog, volumes)
-        elif isinstance(connection, VnetToVnet):
+        elif connection.type == "vnet-to-vnet":
             yield from _between(name, connection, scenario, catalog, volumes)
 
 

@@ -22,13 +22,6 @@ from typing import Any, Final, NamedTuple
 
 from simulator.draft import Offer, Prefix, RouteKind
 
-KIND_TEXT: Final = {
-    RouteKind.USER: "user route",
-    RouteKind.PEERING: "peering",
-    RouteKind.EXPRESSROUTE: "ExpressRoute",
-    RouteKind.VPN: "VPN",
-    RouteKind.SYSTEM: "system route",
-}
 #: Kinds of routes, the winner first -> rule of the catalogue that says so.
 KIND_RULES: Final = {
     (RouteKind.PEERING, RouteKind.VPN): "R115",
@@ -117,9 +110,9 @@ def _rank(offer: Offer, *, ecmp: bool) -> _Rank:
 def _reason(groups: Sequence[Sequence[Offer]], *, ecmp: bool) -> str:
     best = groups[0][0]
     names = list(dict.fromkeys(o.name for o in groups[0]))
-    chosen = f"{best.prefix} over {' and '.join(names)} ({KIND_TEXT[best.kind]}, {best.how})"
-    if best.nat:
-        chosen += f", NAT {best.nat}"
+    chosen = f"{best.prefix} over {' and '.join(names)} ({best.kind.words}, {best.how})"
+    if best.altered:
+        chosen += f", {best.altered}"
     why = ["equal routes share the flows by hash"] if len(names) > 1 else []
     if len(groups) > 1:
         why.append(_difference(best, groups[1][0], ecmp=ecmp))
@@ -136,7 +129,7 @@ def _difference(best: Offer, other: Offer, *, ecmp: bool) -> str:
         return f"local preference {before} over {other.name}"
     if first.kind != second.kind:
         rule = KIND_RULES.get((best.kind, other.kind))
-        before = f"{KIND_TEXT[best.kind]} before {KIND_TEXT[other.kind]} over {other.name}"
+        before = f"{best.kind.words} before {other.kind.words} over {other.name}"
         return f"{before} (rule {rule})" if rule else before
     if first.weight != second.weight and other.weight < 0:
         return f"the gateway has a route for it, else {other.name} would lead nowhere"

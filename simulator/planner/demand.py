@@ -10,16 +10,17 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from kernels import layout
 from simulator.base.units import BITS_PER_BYTE
 from simulator.draft import Ceiling
 from simulator.plan import (
     PS_PER_S,
+    SIZES_KEPT,
     Direction,
     Encapsulation,
     Meter,
@@ -151,7 +152,9 @@ def bundles(plan: Plan) -> list[Bundle]:
     found: dict[tuple[Any, ...], list[float]] = defaultdict(lambda: [0, 0.0])
     for source in plan.sources:
         route = source.routes[0]
-        sizes, weights = _sizes(plan.size, source.record)
+        begin = int(source.record["size_begin"])
+        entries = plan.size[begin : begin + int(source.record["size_count"])]
+        sizes, weights = _sizes(entries.tobytes())
         key = (plan.routes[route].direction_idx, route, sizes, weights, False)
         found[key][0] += 1
         found[key][1] += _packets_per_s(source.record) * _peak(source.profile)
@@ -180,13 +183,14 @@ def bundles(plan: Plan) -> list[Bundle]:
     ]
 
 
-def _sizes(table: npt.NDArray[Any], record: np.void) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Sizes and weights of a source, from its alias table."""
-    begin, count = int(record["size_begin"]), int(record["size_count"])
+@lru_cache(SIZES_KEPT)
+def _sizes(entries: bytes) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Sizes and weights of a source, from the bytes of its alias table."""
+    table = np.frombuffer(entries, layout.SIZE)
     weight: dict[int, float] = defaultdict(float)
-    for entry in table[begin : begin + count]:
-        weight[int(entry["size_bytes"])] += float(entry["accept"]) / count
-        weight[int(entry["alias_bytes"])] += (1.0 - float(entry["accept"])) / count
+    for entry in table:
+        weight[int(entry["size_bytes"])] += float(entry["accept"]) / len(table)
+        weight[int(entry["alias_bytes"])] += (1.0 - float(entry["accept"])) / len(table)
     used = {size: share for size, share in sorted(weight.items()) if share > 0}
     return tuple(used), tuple(used.values())
 

@@ -15,15 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from simulator.base.blocks import block
 from simulator.catalog import Row, load_catalog
-from simulator.components.connection import IpsecConnection
-from simulator.components.expressroute_connection import ExpressRouteConnection
-from simulator.components.gateway import VpnGateway
-from simulator.components.peering import Peering
-from simulator.components.vnet_to_vnet import VnetToVnet
+from simulator.components import described
 from simulator.scenario import Scenario
+
+if TYPE_CHECKING:
+    from simulator.components.peering import Peering
 
 ACTIVE_ACTIVE = "active-active"
 
@@ -140,17 +140,24 @@ class _Steps:
             yield self._step("vnet", name)
         for name, gateway in scenario.gateways.items():
             yield from self._gateway(name, gateway)
-        for name in scenario.peering_ports:
+        for name in scenario.section("peering_ports"):
             yield self._step("port-pair", name)
-        for name, circuit in scenario.circuits.items():
+        for name, circuit in scenario.section("circuits").items():
             yield from self._circuit(name, circuit.port)
         for name, connection in scenario.connections.items():
             yield from self._connection(name, connection)
-        for name, endpoint in scenario.private_endpoints.items():
-            yield self._step("private-endpoint", name, [f"vnet {endpoint.vnet}"])
+        yield from self._of_components()
+
+    def _of_components(self) -> Iterator[Step]:
+        """What components name as steps: kind, thing, and the steps before it."""
+        for module in described():
+            if hasattr(module, "deploy_steps"):
+                for name, part in self._scenario.section(module.SECTION.name).items():
+                    if isinstance(part, module.Schema):
+                        yield from (self._step(*step) for step in module.deploy_steps(name, part))
 
     def _gateway(self, name: str, gateway: Any) -> Iterator[Step]:
-        is_vpn = isinstance(gateway, VpnGateway)
+        is_vpn = gateway.type == "vpn"
         kind = "vpn-gateway" if is_vpn else "expressroute-gateway"
         if gateway.resized_from is not None:
             # It stands already, with its VNet; the step keeps its name for those that wait.
@@ -161,9 +168,9 @@ class _Steps:
             yield from addresses
             before = [f"vnet {gateway.vnet}", *(step.name for step in addresses)]
             yield self._step(kind, name, before)
-        if is_vpn and gateway.nat:
+        if is_vpn and block(gateway, "nat"):
             yield self._step("nat-rule", name, [f"{kind} {name}"])
-        if is_vpn and gateway.p2s is not None:
+        if is_vpn and block(gateway, "p2s") is not None:
             yield self._step("point-to-site", name, [f"{kind} {name}"])
 
     def _circuit(self, name: str, port: str | None) -> Iterator[Step]:
@@ -175,26 +182,26 @@ class _Steps:
         yield self._step("private-peering", name, [last])
 
     def _connection(self, name: str, connection: Any) -> Iterator[Step]:
-        if isinstance(connection, IpsecConnection):
+        if connection.type == "ipsec":
             yield from self._tunnels(name, connection)
-        elif isinstance(connection, VnetToVnet):
+        elif connection.type == "vnet-to-vnet":
             yield self._step("connection", name, [f"vpn-gateway {g}" for g in connection.gateways])
-        elif isinstance(connection, ExpressRouteConnection):
+        elif connection.type == "expressroute":
             before = [
                 f"private-peering {connection.circuit}",
                 f"expressroute-gateway {connection.gateway}",
             ]
             yield self._step("connection", name, before)
-        elif isinstance(connection, Peering):
+        elif connection.type == "peering":
             yield self._step("peering", name, [*self._peered(connection)])
 
-    def _tunnels(self, name: str, connection: IpsecConnection) -> Iterator[Step]:
+    def _tunnels(self, name: str, connection: Any) -> Iterator[Step]:
         """A local network gateway and a configuration for each device, then the connection."""
         gateway = self._scenario.gateways[connection.gateway]
         site = self._scenario.sites[connection.site]
         built = connection.devices or [n for n, d in site.devices.items() if d.public_ip]
         before = [f"vpn-gateway {connection.gateway}"]
-        if connection.nat and gateway.nat:
+        if block(connection, "nat") and block(gateway, "nat"):
             before.append(f"nat-rule {connection.gateway}")
         for device in built:
             place = f"{name} {connection.site}.{device}"

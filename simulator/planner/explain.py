@@ -22,6 +22,7 @@ from simulator.planner.build import build
 from simulator.planner.ceilings import CeilingRow, StreamCeilings, WayRow
 from simulator.planner.decisions import Decision
 from simulator.planner.demand import Bundle, Demand, demand
+from simulator.planner.fair_shares import FairShare, fair_shares
 from simulator.scenario import Scenario
 
 
@@ -41,9 +42,16 @@ class StreamRow:
     flows_count: int
     rtt_s: float
     """Median round trip without load."""
+    rtt_s_mean: float | None
+    """Its mean, for TCP that sends data here: stalls of the path count; None for others."""
     routing: str
     ways: tuple[WayRow, ...]
     ceilings: tuple[CeilingRow, ...]
+    fair_share_bps: float | None
+    """What max-min fair shares of all TCP streams leave this one, as inner IP bits/s; None for
+    open-loop traffic and for ACKs. Flows count alike, whatever their round trip."""
+    fair_share_at: str
+    """Hop that bounds it; empty if its own windows or losses do."""
     encapsulation: EncapsulatedPacket | None
     """The stream's largest packet, byte by byte."""
 
@@ -117,12 +125,13 @@ def explain(scenario: Scenario, *, target_bps: float | None = None) -> Explanati
 def explain_plan(plan: Plan, catalog: Catalog, *, target_bps: float | None = None) -> Explanation:
     """As `explain`, for a plan that was built from a scenario."""
     asked = demand(plan)
+    found = {d: StreamCeilings(plan, d, asked) for d in sorted(asked.bundles)}
+    shares = fair_shares(plan, asked, {d: one.flow_cap_bps for d, one in found.items()})
     tunnels = {tunnel.name: tunnel for tunnel in plan.meta["tunnels"]}
     return Explanation(
         scenario=plan.scenario,
         streams=tuple(
-            _stream_row(plan, d, StreamCeilings(plan, d, asked), tunnels, catalog)
-            for d in sorted(asked.bundles)
+            _stream_row(plan, d, one, shares.get(d), tunnels, catalog) for d, one in found.items()
         ),
         routing=tuple(chain.from_iterable(plan.meta["decisions"].values())),
         needed=tuple(_needed(plan, catalog, asked, target_bps)),
@@ -139,6 +148,7 @@ def _stream_row(
     plan: Plan,
     direction_idx: int,
     found: StreamCeilings,
+    share: FairShare | None,
     tunnels: Mapping[str, TunnelNote],
     catalog: Catalog,
 ) -> StreamRow:
@@ -157,9 +167,12 @@ def _stream_row(
         packet_bytes_mean=found.mean_bytes,
         flows_count=sum(bundle.flows_count for bundle in found.own),
         rtt_s=plan.meta["streams"][info.name].rtt_s,
+        rtt_s_mean=found.rtt_s_mean,
         routing=decision.reason,
         ways=tuple(found.ways()),
         ceilings=found.rows(),
+        fair_share_bps=None if share is None else share.inner_bps,
+        fair_share_at="" if share is None or share.hop is None else plan.hops[share.hop].name,
         encapsulation=_encapsulation(plan, found, tunnels, catalog),
     )
 

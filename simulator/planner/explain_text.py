@@ -6,6 +6,7 @@ stands in a numbered list below all tables.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 100
 INDENT: Final = "  "
+LESS_RATIO: Final = 0.97
+"""A fair share below this part of the own ceiling is worth a word."""
 HEAD: Final = ("ceiling", "value", "load", "headroom", "source")
 HEAD_WIDTHS: Final = (38, 25, 14, 8, 6)
 ROUTING_HEAD: Final = ("at", "prefix", "over, the best first", "why")
@@ -58,10 +61,12 @@ def text(explanation: Explanation) -> str:
 
 def _stream(stream: StreamRow, sources: _Sources) -> Iterator[str]:
     rate = "what is left (TCP)" if stream.offered_bps is None else format_rate(stream.offered_bps)
+    mean_s = stream.rtt_s_mean
+    mean = "" if mean_s is None else f" (mean {format_duration(mean_s)})"
     yield from _wrapped(
         f"{stream.stream} ({stream.kind}), {stream.direction}: {stream.at} -> {stream.to}, "
         f"{rate}, mean packet {stream.packet_bytes_mean:.4g} bytes, "
-        f"{stream.flows_count} flows, RTT {format_duration(stream.rtt_s)}"
+        f"{stream.flows_count} flows, RTT {format_duration(stream.rtt_s)}{mean}"
     )
     yield from _wrapped(stream.routing, f"{INDENT}route: ")
     for way in stream.ways:
@@ -89,6 +94,21 @@ def _stream(stream: StreamRow, sources: _Sources) -> Iterator[str]:
     ]
     marks = [BINDS if row.binds else "" for row in stream.ceilings]
     yield from _table(HEAD, rows, HEAD_WIDTHS, marks)
+    if stream.fair_share_bps is not None and is_less_beside_others(stream):
+        share = f"{format_rate(stream.fair_share_bps)} of inner IP at {stream.fair_share_at}"
+        yield from _wrapped(f"{INDENT}beside the other TCP streams its fair share is {share}")
+    for row in stream.ceilings:
+        if row.range_bps is not None:
+            low_bps, high_bps = row.range_bps
+            between = f"{format_rate(low_bps)} to {format_rate(high_bps)}"
+            yield from _wrapped(f"{INDENT}TCP reaches {between} of inner IP: {row.range_why}")
+
+
+def is_less_beside_others(stream: StreamRow) -> bool:
+    """Whether other TCP streams leave a stream less than its own ceiling."""
+    own_bps = [r.available_bps for r in stream.ceilings if r.binds and r.available_bps is not None]
+    share_bps = stream.fair_share_bps
+    return share_bps is not None and share_bps < LESS_RATIO * min(own_bps, default=math.inf)
 
 
 def _routing(decisions: Sequence[Decision]) -> Iterator[str]:

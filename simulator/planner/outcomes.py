@@ -3,7 +3,8 @@
 dead_ways           a stream that a rule leaves without a route loses all of its packets
 stop_connections    what breaks a limit is planned and never carries traffic
 warnings            what only the whole plan tells: packets too large for a gateway (rule R140),
-                    loads that one link of a circuit cannot carry (R133), too many flows (R181)
+                    loads that one link of a circuit cannot carry (R133)
+refuse_flows        flows above what a gateway keeps never send (rule R181)
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from simulator.base.units import format_rate, format_size
-from simulator.catalog import Catalog
 from simulator.draft import DIRECTIONS, Ceiling, Draft, Link
 from simulator.plan import Direction, Plan
 from simulator.planner.demand import Bundle, bundles
@@ -88,20 +88,14 @@ def _tell(world: World, stopped: Mapping[str, str]) -> Generator[Any, Any, None]
 # ---------------------------------------------------------------------------------------------
 
 
-def warnings(plan: Plan, catalog: Catalog) -> Iterator[str]:
+def warnings(plan: Plan) -> Iterator[str]:
     """What rules say of the traffic of a whole plan, where there is anything to add up."""
     ceilings = {c for listed in plan.meta["ceilings"].values() for c in listed}
-    has_circuits = any(c.rate_after_loss_bps is not None for c in ceilings)
-    kept = [
-        catalog.limit(row.text("id")).value or math.inf
-        for row in catalog.table("limits").where(applies_to="vpn gateway", unit="flows")
-    ]
-    if not has_circuits and len(plan.sources) + len(plan.tcp_flows) <= min(kept, default=math.inf):
-        return
+    if not any(c.rate_after_loss_bps is not None for c in ceilings):
+        return  # no circuits
     traffic = bundles(plan)
     yield from _after_losing_a_link(plan, traffic)
     yield from _too_large(plan, traffic)
-    yield from too_many_flows(plan, traffic)
 
 
 def _after_losing_a_link(plan: Plan, traffic: Sequence[Bundle]) -> Iterator[str]:
@@ -141,18 +135,80 @@ def _too_large(plan: Plan, traffic: Sequence[Bundle]) -> Iterator[str]:
                 )
 
 
-def too_many_flows(plan: Plan, traffic: Sequence[Bundle]) -> Iterator[str]:
-    """Rule R181: more flows than a gateway keeps; the run carries them all the same."""
-    flows_count: dict[Ceiling, int] = defaultdict(int)
-    for bundle in traffic:
-        for hop in plan.routes[bundle.route_idx].hop_idx:
-            for ceiling in plan.meta["ceilings"][hop]:
-                if ceiling.flows_count is not None:
-                    flows_count[ceiling] += bundle.flows_count
-    for ceiling, count in flows_count.items():
-        if count > (ceiling.flows_count or 0):
-            yield (
-                f"{ceiling.label}: {count} flows where {ceiling.flows_count:.0f} are kept: the "
-                "platform refuses the rest, the run carries it (rule R181); divide the load among "
-                "gateways"
-            )
+def refuse_flows(plan: Plan) -> Plan:
+    """Rule R181: the flows above what a gateway keeps, in the order of the file, never send.
+
+    What happens to them is not published: that they are refused is an estimate. A TCP connection
+    is a flow in each direction. Transfers are one flow for each user, and are counted first.
+    """
+    kept_count = {
+        ceiling: math.floor(ceiling.flows_count)
+        for listed in plan.meta["ceilings"].values()
+        for ceiling in listed
+        if ceiling.flows_count is not None
+    }
+    most_count = len(plan.sources) + len(plan.tcp_flows) + sum(t.users for t in plan.transfers)
+    if most_count <= min(kept_count.values(), default=most_count):
+        return plan
+    limits = {
+        hop: tuple(c for c in listed if c.flows_count is not None)
+        for hop, listed in plan.meta["ceilings"].items()
+    }
+
+    def passed(routes: Sequence[int]) -> set[Ceiling]:
+        hops = (hop for route in routes for hop in plan.routes[route].hop_idx)
+        return {ceiling for hop in hops for ceiling in limits.get(hop, ())}
+
+    refused_count: dict[tuple[Ceiling, int], int] = defaultdict(int)
+
+    def is_kept(stream_idx: int, routes: Sequence[int]) -> bool:
+        ceilings = passed(routes)
+        full = next((c for c in ceilings if kept_count[c] < 1), None)
+        if full is not None:
+            refused_count[full, stream_idx] += 1
+            return False
+        for ceiling in ceilings:
+            kept_count[ceiling] -= 1
+        return True
+
+    for transfer in plan.transfers:
+        for ceiling in passed((transfer.data_routes[0], transfer.ack_routes[0])):
+            kept_count[ceiling] -= transfer.users
+    tcp = [
+        (flow.stream_idx, (flow.data_routes[0], flow.ack_routes[0]), flow)
+        for flow in plan.tcp_flows
+    ]
+    open_loop = [
+        (plan.directions[plan.routes[source.routes[0]].direction_idx].stream_idx, source)
+        for source in plan.sources
+    ]
+    stays = {
+        id(flow)
+        for stream, flow, routes in sorted(
+            [
+                *((stream, flow, routes) for stream, routes, flow in tcp),
+                *((stream, source, source.routes[:1]) for stream, source in open_loop),
+            ],
+            key=lambda one: one[0],
+        )
+        if is_kept(stream, routes)
+    }
+    said = [
+        f"traffic {plan.streams[stream].name}: {count} of its flows are refused, as "
+        f"{ceiling.label} is {ceiling.flows_count:.0f} (rule R181); divide the load among gateways"
+        for (ceiling, stream), count in refused_count.items()
+    ]
+    return replace(
+        plan,
+        tcp_flows=tuple(flow for flow in plan.tcp_flows if id(flow) in stays),
+        sources=tuple(source for source in plan.sources if id(source) in stays),
+        processes=(*plan.processes, ("flows refused", partial(_tell_refused, said=tuple(said)))),
+        meta={**plan.meta, "warnings": (*plan.meta["warnings"], *said)},
+    )
+
+
+def _tell_refused(world: World, said: Sequence[str]) -> Generator[Any, Any, None]:
+    yield world.wait(0.0)
+    for text in said:
+        stream, _, detail = text.removeprefix("traffic ").partition(": ")
+        world.event("flows-refused", stream, 0, detail)

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -91,21 +92,26 @@ class CataloguePrices:
         Where only another region has an hourly price, that is taken as an estimate: gateways cost
         much the same everywhere. Prices of volume differ more, so they stay unknown.
         """
-        rows = self.catalog.table("prices").where(category=category, item=item, is_current=True)
-        if not rows:
-            return None
-        by_begin: dict[float, list[Row]] = {}
-        for row in rows:
-            by_begin.setdefault(row.number_or_none("from_bytes") or 0.0, []).append(row)
-        per = rows[0].text("per")
-        tiers = [
-            _tier(begin / PER_BYTES.get(per, 1.0), by_begin[begin], place)
-            for begin in sorted(by_begin)
-        ]
-        if tiers[0].begin > 0:  # what the first units cost is not known
-            tiers.insert(0, Tier(0.0, None, "catalogue prices: no row"))
-        included = max((row.count_or_none("included") or 0 for row in rows), default=0)
-        return Price(per, tuple(tiers), included)
+        return _of_catalogue(self.catalog, category, item, place)
+
+
+@cache
+def _of_catalogue(catalog: Catalog, category: str, item: str, place: Place) -> Price | None:
+    """What `CataloguePrices.find` says; designs that are compared ask for the same prices."""
+    rows = catalog.table("prices").where(category=category, item=item, is_current=True)
+    if not rows:
+        return None
+    by_begin: dict[float, list[Row]] = {}
+    for row in rows:
+        by_begin.setdefault(row.number_or_none("from_bytes") or 0.0, []).append(row)
+    per = rows[0].text("per")
+    tiers = [
+        _tier(begin / PER_BYTES.get(per, 1.0), by_begin[begin], place) for begin in sorted(by_begin)
+    ]
+    if tiers[0].begin > 0:  # what the first units cost is not known
+        tiers.insert(0, Tier(0.0, None, "catalogue prices: no row"))
+    included = max((row.count_or_none("included") or 0 for row in rows), default=0)
+    return Price(per, tuple(tiers), included)
 
 
 def _tier(begin: float, rows: list[Row], place: Place) -> Tier:

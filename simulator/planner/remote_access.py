@@ -7,13 +7,16 @@ for each client needs a device at each of them, which is not counted here.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from simulator.base.units import MONEY, format_quantity
-from simulator.components.gateway import VpnGateway
-from simulator.draft import Draft
+from simulator.draft import ClientGroup, Draft
 from simulator.planner.cost import CLIENTS, S_PER_HOUR, TUNNELS, month_s
 from simulator.planner.prices import CataloguePrices, Place
 from simulator.scenario import Scenario
+
+if TYPE_CHECKING:
+    from simulator.components.gateway import VpnGateway
 
 CATEGORY = "vpn-gateway"
 
@@ -21,9 +24,9 @@ CATEGORY = "vpn-gateway"
 def notes(scenario: Scenario, draft: Draft) -> Iterator[str]:
     """A note for each gateway that has clients and connections of sites."""
     for name, gateway in scenario.gateways.items():
-        groups = [g for g in draft.clients.values() if g.gateway == name]
+        groups = [g for g in draft.published(ClientGroup).values() if g.gateway == name]
         sites_count = len({t.connection for t in draft.tunnels if t.gateway == name})
-        if groups and sites_count and isinstance(gateway, VpnGateway):
+        if groups and sites_count and gateway.type == "vpn":
             clients_count = sum(len(g.clients) for g in groups)
             yield _note(name, gateway, clients_count, sites_count, draft)
 

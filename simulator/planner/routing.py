@@ -26,7 +26,6 @@ from simulator.draft import (
     Prefix,
     RouteKind,
     Wrap,
-    translated,
 )
 from simulator.plan import FORWARD, RETURN, Direction
 from simulator.planner.decisions import Decision, decide, ranks
@@ -109,9 +108,8 @@ class Network:
 
     def _decided(self, at: str, to: str) -> tuple[Decision, ...]:
         in_transit = list(self._transit.offers(at, to))
-        behind_nat = self._draft.translations.get((at, to), ())
         prefixes = [
-            p for own in self._draft.place(to).prefixes for p in translated(own, behind_nat)
+            p for own in self._draft.place(to).prefixes for p in self._draft.seen(at, to, own)
         ]
         return tuple(
             decide(at, prefix, [*self._around(at, prefix), *in_transit], ecmp=self._ecmp)

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from simulator.draft import DEFAULT_ROUTE, Draft, Offer, RouteKind
 
-_THROUGH_GATEWAY: Final = frozenset({RouteKind.VPN, RouteKind.EXPRESSROUTE})
+_THROUGH_GATEWAY: Final = frozenset(kind for kind in RouteKind if kind.is_of_gateway)
 
 
 class _End(NamedTuple):
@@ -39,7 +39,7 @@ class Transit:
         for at, listed in offers.items():
             by_end: dict[str, list[Offer]] = defaultdict(list)
             for offer in listed:
-                if offer.kind in _THROUGH_GATEWAY:
+                if offer.kind.is_of_gateway:
                     by_end[offer.to].append(offer)
                 elif offer.kind is RouteKind.PEERING:
                     self._peered[at].add(offer.to)

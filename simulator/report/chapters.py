@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -17,15 +18,30 @@ from simulator.report.figures import show
 
 MARKS_MAX: Final = 24
 CDF_POINTS: Final = 200
-BUSY_RATIO: Final = 0.8
-"""From this utilisation on a hop is a finding: waiting times grow steeply beyond it."""
+CDF_REACH: Final = 1.05
+"""How far beyond the highest p99 the distribution is drawn: the rest is a long flat tail."""
 TOLERANCE_RATIO: Final = 0.15
 """Tolerance of the test plan: the 90th percentile of the error against a real TCP stack."""
 UDP_HEADERS_BYTES: Final = 28
 """IPv4 and UDP (RFC 791, RFC 768): what iperf3 adds to its payload."""
 RTT_RATIO: Final = 0.10
-LOSS_RATIO: Final = 0.01
-"""A stream that loses more is a finding: voice suffers from here on."""
+HOW_TO_CAUSE: Final = {
+    "internet-outage": "unplug the line of",
+    "tunnel-down": "disconnect the tunnel",
+    "tunnel-silent": "drop ESP and IKE with a filter at",
+    "device-failure": "power off",
+    "device-reboot": "reboot",
+    "gateway-reset": "reset the gateway",
+    "gateway-maintenance": "reset the gateway (az network vnet-gateway reset), as maintenance of",
+    "gateway-instance-failure": "reset the active instance (az network vnet-gateway reset) of",
+    "sku-resize": "resize the gateway",
+    "connection-reset": "reset the connection",
+    "expressroute-circuit-down": "disable the private peering (both links) of",
+    "expressroute-link-down": "shut the interface of",
+    "peering-location-outage": "disable the private peerings of all circuits at",
+    "bgp-session-reset": "clear the BGP session of",
+}
+"""How a person causes a fault on the real thing, without breaking it."""
 KIND_OF_TARGET: Final = {
     "latency_p95": "duration",
     "outage": "duration",
@@ -45,18 +61,15 @@ class Headline(NamedTuple):
     interval: str
 
 
-class Finding(NamedTuple):
-    """Something to know or to act on."""
-
-    severity: str
-    text: str
-
-
 class Step(NamedTuple):
     """One test on the real link."""
 
     command: str
     expect: str
+    """What to see, in words."""
+    value: float
+    kind: str
+    about: str
     tolerance: str
 
 
@@ -81,9 +94,10 @@ class Option(NamedTuple):
 MONTHLY: Final = "monthly_cost"
 HEADLINES: Final = (
     OptionColumn("highest p95 latency, one way", "latency_s_p95", "duration", True),
-    OptionColumn("lowest goodput of a stream", "goodput_bps", "rate", False),
     OptionColumn("longest outage", "outage_s_max", "duration", True),
+    OptionColumn("lowest goodput of a stream", "goodput_bps", "rate", False),
 )
+HEADLINES_MAX: Final = 3
 COLUMNS: Final = (
     OptionColumn("cost a month", MONTHLY, "money", True),
     *HEADLINES,
@@ -105,28 +119,43 @@ class Answer:
 def answer(evidence: Evidence) -> Answer:
     """Question, verdict, three numbers, and what would change them."""
     summary = evidence.summary
-    verdict, is_met = _verdict(summary["targets"])
+    verdict, is_met = verdict_of(summary["targets"])
+    if not summary["targets"] and summary["failovers"]:
+        verdict = _worst_fault(summary["failovers"])
     return Answer(
         summary["question"] or summary["title"] or summary["scenario"],
         verdict,
         is_met,
-        tuple(_headlines(evidence)),
+        tuple(islice(_headlines(evidence), HEADLINES_MAX)),
         tuple(_would_change(evidence)),
     )
 
 
-def _verdict(targets: Sequence[dict[str, Any]]) -> tuple[str, bool | None]:
+def _worst_fault(failovers: Sequence[dict[str, Any]]) -> str:
+    """What a scenario without targets answers: what its faults did."""
+    worst = max(failovers, key=lambda row: (row["outage_s"] or 0.0, row["degraded_s"] or 0.0))
+    where = f"{worst['stream']} {worst['direction']}"
+    return (
+        f"No targets are stated. {worst['fault']} hurts {where} most: "
+        f"{show(worst['outage_s'], 'duration')} without a packet, "
+        f"{show(worst['degraded_s'], 'duration')} degraded."
+    )
+
+
+def verdict_of(targets: Sequence[dict[str, Any]]) -> tuple[str, bool | None]:
+    """What targets say all together, and whether they are met; None where that is not known."""
     missed = [t["target"].replace("_", " ") for t in targets if t["is_met"] is False]
     known = [t for t in targets if t["is_met"] is not None]
     if not targets:
         return "The scenario names no targets: figures without a verdict.", None
     if missed:
-        names = ", ".join(missed)
-        return f"No: {len(missed)} of {len(targets)} targets are missed ({names}).", False
+        names, verb = ", ".join(missed), "is" if len(missed) == 1 else "are"
+        return f"No: {len(missed)} of {len(targets)} targets {verb} missed ({names}).", False
     if not known:
         return "None of the targets can be judged from this run.", None
     if len(known) == len(targets):
-        return f"Yes: all {len(targets)} targets are met.", True
+        all_of_them = f"all {len(targets)} targets are" if len(targets) > 1 else "the target is"
+        return f"Yes: {all_of_them} met.", True
     return f"{len(known)} of {len(targets)} targets are met, the rest cannot be judged.", None
 
 
@@ -139,7 +168,7 @@ def options(evidence: Evidence) -> list[Option]:
     return [
         Option(
             other.summary["title"] or other.summary["scenario"],
-            _verdict(other.summary["targets"])[0],
+            verdict_of(other.summary["targets"])[0],
             tuple(
                 (path, c.kind, path == best[n])
                 for n, (c, path) in enumerate(zip(COLUMNS, row, strict=True))
@@ -166,8 +195,9 @@ def _best(evidence: Evidence, paths: Sequence[str], column: OptionColumn) -> str
 
 
 def _worst(evidence: Evidence, column: str, less_is_better: bool) -> int | None:
-    """Number of the stream with payload that has the worst value."""
-    known = [(n, row[column]) for n, row in evidence.payload if row[column] is not None]
+    """Number of the stream that has the worst value; only payload has a goodput."""
+    rows = evidence.payload if column == "goodput_bps" else enumerate(evidence.summary["streams"])
+    known = [(n, row[column]) for n, row in rows if row[column] is not None]
     if not known:
         return None
     pick = max if less_is_better else min
@@ -175,7 +205,13 @@ def _worst(evidence: Evidence, column: str, less_is_better: bool) -> int | None:
 
 
 def _headlines(evidence: Evidence) -> Iterator[Headline]:
+    """Latency, outage if a fault struck, cost if it is known, and goodput in their place."""
+    cost = (evidence.summary.get("cost") or {}).get("total_usd")
+    if cost is not None:
+        yield Headline("cost a month", "cost.total_usd", "money", "of this traffic", "list prices")
     for column in HEADLINES:
+        if column.name == "outage_s_max" and not evidence.summary["failovers"]:
+            continue
         number = _worst(evidence, column.name, column.less_is_better)
         if number is None:
             continue
@@ -208,7 +244,7 @@ def _would_change(evidence: Evidence) -> Iterator[str]:
         kind = KIND_OF_TARGET.get(target["target"], "count")
         name = target["target"].replace("_", " ")
         word = "fall to" if value > limit else "rise to"
-        now = f"now {show(value, kind)}, {target['subject']}"
+        now = ", ".join(filter(None, (f"now {show(value, kind)}", target["subject"])))
         yield f"{name} would have to {word} {show(limit, kind)} ({now})"
     tightest = min(
         (
@@ -309,7 +345,7 @@ def cdf_chart(evidence: Evidence) -> Chart | None:
         return None
     rows = [row for _, row in evidence.payload if row["latency_s_p999"] is not None]
     lowest = min(float(rows["latency_s_low"].iloc[0]) for _, rows in groups)
-    x = np.linspace(lowest, max(row["latency_s_p999"] for row in rows), CDF_POINTS)
+    x = np.linspace(lowest, max(row["latency_s_p99"] for row in rows) * CDF_REACH, CDF_POINTS)
     lines = []
     for (stream, direction), buckets in groups:
         high_s = buckets["latency_s_high"].to_numpy(float)
@@ -319,37 +355,14 @@ def cdf_chart(evidence: Evidence) -> Chart | None:
     worst = max(rows, key=lambda row: row["latency_s_p99"])
     message = (
         f"99 % of the packets of {worst['stream']} {worst['direction']} arrive within "
-        f"{show(worst['latency_s_p99'], 'duration')}; the other streams are faster."
+        f"{show(worst['latency_s_p99'], 'duration')}"
     )
-    note = f"Every packet after the warm-up, {_runs(evidence)}; up to the highest p99.9."
+    message += "; the other streams are faster." if len(rows) > 1 else "."
+    note = f"Every packet after the warm-up, {_runs(evidence)}; up to the highest p99."
     return Chart(
         "latency-distribution", message, note, x * 1e3, lines, "one-way latency (ms)",
         "packets at or below (%)",
     )  # fmt: skip
-
-
-def findings(evidence: Evidence) -> list[Finding]:
-    """What to know or act on, the most severe first."""
-    summary = evidence.summary
-    found = [
-        Finding("high", " by ".join(filter(None, (_missed(t), t["subject"]))))
-        for t in summary["targets"]
-        if t["is_met"] is False
-    ]
-    for row in summary["streams"]:
-        if row["loss_ratio"] is not None and row["loss_ratio"] > LOSS_RATIO:
-            where = f"{row['stream']} {row['direction']}"
-            found.append(Finding("medium", f"{where} loses {show(row['loss_ratio'], 'ratio')}"))
-    for hop in summary["hops"]:
-        ratio = hop["utilisation_ratio"]
-        if ratio is not None and ratio > BUSY_RATIO:
-            where = f"{hop['hop']} {hop['direction']}"
-            found.append(Finding("medium", f"{where} is {show(ratio, 'ratio')} busy on average"))
-    return found + [Finding("low", warning) for warning in summary["warnings"]]
-
-
-def _missed(target: dict[str, Any]) -> str:
-    return f"target {target['target'].replace('_', ' ')} is missed"
 
 
 def steps(evidence: Evidence) -> list[Step]:
@@ -376,16 +389,18 @@ def _load_steps(evidence: Evidence) -> Iterator[Step]:
             payload_bytes = stream.packet_bytes_mean - UDP_HEADERS_BYTES
             command = f"iperf3 -c HOST -u -b {stream.offered_bps / 1e6:.4g}M"
             command += f" -l {payload_bytes:.0f}{reverse}"
-        expect = f"goodput {show(goodput_bps, 'rate')} ({stream.stream} {stream.direction})"
-        yield Step(command, expect, f"{100 * TOLERANCE_RATIO:.0f} %")
+        about = f"{stream.stream} {stream.direction}, median of the time bins"
+        tolerance = f"{100 * TOLERANCE_RATIO:.0f} %"
+        yield Step(command, "goodput of", float(goodput_bps), "rate", about, tolerance)
 
 
 def _ping_steps(evidence: Evidence) -> Iterator[Step]:
     streams = evidence.explanation.streams
     pairs = {(s.at, s.to): s.rtt_s for s in streams if s.direction == FORWARD}
     for (start, end), rtt_s in pairs.items():
-        expect = f"median {show(rtt_s, 'duration')} without load"
-        yield Step(f"ping -c 1000 HOST   # {start} to {end}", expect, f"{100 * RTT_RATIO:.0f} %")
+        command = f"ping -c 1000 HOST   # {start} to {end}"
+        tolerance = f"{100 * RTT_RATIO:.0f} %"
+        yield Step(command, "median of", rtt_s, "duration", "without load", tolerance)
 
 
 def _fault_steps(evidence: Evidence) -> Iterator[Step]:
@@ -394,5 +409,7 @@ def _fault_steps(evidence: Evidence) -> Iterator[Step]:
         if row["outage_s"] is not None:
             longest_s[row["fault"]] = max(longest_s.get(row["fault"], 0.0), row["outage_s"])
     for fault, outage_s in longest_s.items():
-        expect = f"outage of at most {show(outage_s, 'duration')}"
-        yield Step(f"cause it for real: {fault}", expect, "one time bin and one RTO of TCP")
+        kind, _, subject = fault.partition(" ")
+        command = f"{HOW_TO_CAUSE.get(kind, f'cause {kind} at')} {subject}"
+        tolerance = "one time bin and one RTO of TCP"
+        yield Step(command, "an outage of at most", outage_s, "duration", fault, tolerance)

@@ -77,12 +77,13 @@ class Chart:
         frame = _Frame(self)
         tip = element("div", class_="tip").replace(">", " hidden>", 1)
         texts = self.marks if self.lists_marks else ()
-        listed = "".join(element("li", escape(mark.text)) for mark in texts)
+        listed = element("ol", "".join(element("li", escape(mark.text)) for mark in texts))
+        said = element("summary", f"What the {len(texts)} marks mean")
         parts = (
             element("p", escape(self.message), class_="message"),
             element("div", frame.svg() + tip, class_="frame"),
             _legend(self),
-            element("ol", listed, class_="marks") if listed else "",
+            element("details", said + listed, class_="marks") if texts else "",
             element("figcaption", escape(self.note)),
             _data(frame),
         )

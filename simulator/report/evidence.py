@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 from simulator import run_folder
 from simulator.base.units import BITS_PER_BYTE
 from simulator.plan import PS_PER_S
+from simulator.report.assumptions import Assumption, assumptions
+from simulator.report.outlook import Outlook, outlook
+from simulator.report.template import drawing, inline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,32 +28,16 @@ if TYPE_CHECKING:
     from simulator.planner.explain import Explanation
     from simulator.scenario import Scenario
 
-ORIGIN: Final = re.compile(
-    r"^(?P<indent> *)(?P<item>- )?(?P<key>[^:#]+): ?(?P<value>.*?)(?:  # (?P<origin>.*))?$"
-)
 OTHER: Final = re.compile(r"others\[(\d+)\]\.(.*)")
 STEP: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
-@dataclass(frozen=True)
-class Assumption:
-    """A value that nobody wrote into the scenario, with where it comes from."""
-
-    path: str
-    value: str
-    origin: str
-
-    @property
-    def trust(self) -> str:
-        """`estimate`, `disputed`, `derived` or `published`, as the catalogue marks the row."""
-        for word, mark in (
-            ("estimate", "estimate"),
-            ("conflict", "disputed"),
-            ("derived", "derived"),
-        ):
-            if self.origin.endswith(mark if word != "conflict" else word):
-                return mark
-        return "published"
+def value_at(summary: dict[str, Any], path: str) -> Any:
+    """Value at a path such as `streams[2].goodput_bps`."""
+    found: Any = summary
+    for name, number in STEP.findall(path):
+        found = found[int(number)] if number else found[name]
+    return found
 
 
 @dataclass(frozen=True)
@@ -84,8 +71,11 @@ class Budget:
 class Evidence:
     """A run folder, read for a report."""
 
-    def __init__(self, folder: Path, others: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, folder: Path, others: Sequence[Path] = (), growth: str | None = None
+    ) -> None:
         """Read the folder, and those of other designs; raises UsageError if one is none of ours."""
+        self.asked_growth = growth
         self.saved = run_folder.read(folder)
         self.summary = self.saved.summary
         self.manifest: dict[str, Any] = json.loads(
@@ -97,14 +87,18 @@ class Evidence:
     def at(self, path: str) -> Any:
         """Value at a path of `summary.json`, such as `streams[2].goodput_bps`.
 
-        A path that begins with `others[0].` leads into the summary of the first other design.
+        A path that begins with `others[0].` leads into the summary of the first other design, one
+        with `explain.` into what `crossprem explain --json` prints, one with `derived.` into what
+        the report works out from the tables.
         """
         if other := OTHER.match(path):
             return self.others[int(other[1])].at(other[2])
-        found: Any = self.summary
-        for name, number in STEP.findall(path):
-            found = found[int(number)] if number else found[name]
-        return found
+        first, _, rest = path.partition(".")
+        if first == "explain":
+            return value_at(self.explained, rest)
+        if first == "derived":
+            return value_at(self.derived, rest)
+        return value_at(self.summary, path)
 
     @cached_property
     def scenario(self) -> Scenario:
@@ -145,31 +139,55 @@ class Evidence:
 
     @cached_property
     def topology_svg(self) -> str:
-        """The drawing of the topology as SVG, empty if the folder holds none."""
-        path = self.saved.folder / run_folder.FIGURES / "topology.svg"
-        if not path.exists():
+        """The drawing of the topology as SVG, empty for a plan that was made by hand."""
+        if not self.saved.resolved:
             return ""
-        text = path.read_text(encoding="utf-8")
-        return text[text.index("<svg") :]
+        alt = "Sites, devices, gateways and VNets, and what connects them"
+        return self._drawing("topology", alt)
+
+    @cached_property
+    def failover_svg(self) -> str:
+        """The timeline of the faults as SVG, empty if none struck."""
+        if not self.summary["failovers"]:
+            return ""
+        faults = " and ".join(dict.fromkeys(row["fault"] for row in self.summary["failovers"]))
+        alt = f"Rates, losses, latency, sessions and routes over time around {faults}"
+        return self._drawing("failover", alt)
+
+    def _drawing(self, name: str, alt: str) -> str:
+        """A figure of the run folder, drawn now if it was not then."""
+        path = self.saved.folder / run_folder.FIGURES / f"{name}.svg"
+        if path.exists():
+            return inline(path.read_text(encoding="utf-8"), name, alt)
+        from simulator.result import Result
+
+        return drawing(getattr(Result.open(self.saved.folder).plot, name)(), name, alt)
 
     @cached_property
     def assumptions(self) -> list[Assumption]:
         """Values with an origin other than the scenario itself, from the resolved scenario."""
-        found = []
-        above: list[tuple[int, str]] = []
-        for line in self.saved.resolved.splitlines():
-            match = ORIGIN.match(line)
-            if match is None or line.startswith("#"):
-                continue
-            depth = len(match["indent"]) + (2 if match["item"] else 0)
-            above = [(indent, key) for indent, key in above if indent < depth]
-            key = match["key"].strip()
-            above.append((depth, key))
-            origin = match["origin"]
-            if origin and origin != "default":
-                path = ".".join(name for _, name in above)
-                found.append(Assumption(path, match["value"].strip(), origin))
-        return found
+        return list(assumptions(self.saved.resolved, self.scenario.era))
+
+    @cached_property
+    def outlook(self) -> Outlook | None:
+        """When ceilings are full if the load grows; None if nobody states a growth."""
+        return outlook(self)
+
+    @cached_property
+    def explained(self) -> dict[str, Any]:
+        """What `crossprem explain --json` prints of the scenario."""
+        return self.explanation.to_dict()
+
+    @cached_property
+    def derived(self) -> dict[str, Any]:
+        """Figures that the report works out from the tables: budgets, test plan, forecast."""
+        from simulator.report.chapters import steps
+
+        return {
+            "budgets": [dict(budget.parts) for budget in self.budgets],
+            "steps": [step._asdict() for step in steps(self)],
+            "outlook": None if self.outlook is None else self.outlook.to_dict(),
+        }
 
     @cached_property
     def budgets(self) -> list[Budget]:

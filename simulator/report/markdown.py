@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from simulator.report import chapters
 from simulator.report.evidence import Evidence
 from simulator.report.figures import show
+from simulator.report.findings import findings
+from simulator.report.measured import comparable
 
 
 def text(evidence: Evidence) -> str:
@@ -67,7 +69,11 @@ def text(evidence: Evidence) -> str:
             ),
         )
     lines += ["", "## Findings", ""]
-    lines += [f"* {row.severity}: {row.text}" for row in chapters.findings(evidence)] or ["None."]
+    lines += [
+        f"* {row.severity}{f' ({row.rule})' if row.rule else ''}: {row.text}"
+        for row in findings(evidence)
+    ] or ["None."]
+    lines += ["", "## Measured elsewhere", "", *_measured(evidence)]
     command = evidence.manifest["command"] or f"crossprem run {summary['scenario']}.yaml"
     lines += ["", "## How to reproduce", "", "```", command, "```", ""]
     lines.append(
@@ -75,6 +81,17 @@ def text(evidence: Evidence) -> str:
         f"scenario {summary['scenario_hash'][:12]}"
     )
     return "\n".join(lines) + "\n"
+
+
+def _measured(evidence: Evidence) -> list[str]:
+    rows = [
+        (row.quantity, row.measured, show(evidence.at(row.path), row.kind), row.same, row.differs,
+         f"{row.source}, {row.date}")
+        for row in comparable(evidence)
+    ]  # fmt: skip
+    if not rows:
+        return ["The catalogue has no published measurement of a comparable design."]
+    return _table(("what", "published", "this run", "the same", "other", "source"), rows)
 
 
 def _options(evidence: Evidence) -> list[str]:

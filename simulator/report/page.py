@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from collections.abc import Sequence
 from typing import Any, Final
 
 from simulator.report import chapters
 from simulator.report.evidence import Evidence
-from simulator.report.figures import markup, show
+from simulator.report.findings import findings
+from simulator.report.measured import comparable
+from simulator.report.template import render
 
 BUSIEST_MAX: Final = 12
-QUESTIONABLE: Final = ("estimate", "disputed")
+SATURATIONS_MAX: Final = 12
+NAMED_MAX: Final = 2
 NOT_MODELLED: Final = (
     "Virtual WAN, Route Server, network virtual appliances, Global Reach and Microsoft peering.",
     "Other tenants of the provider: their load on shared hardware, and what the provider does "
@@ -23,27 +26,17 @@ NOT_MODELLED: Final = (
 
 def html(evidence: Evidence) -> str:
     """Write the page; the same folder gives the same bytes."""
-    import jinja2
     from markupsafe import Markup
 
-    assets = files("simulator.report") / "assets"
-
-    def number(path: str, kind: str) -> Markup:
-        return Markup(markup(evidence.at(path), kind, path))
-
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    template = environment.from_string((assets / "report.html.j2").read_text(encoding="utf-8"))
-    return template.render(
-        n=number,
-        show=show,
+    return render(
+        "report.html.j2",
+        evidence.at,
+        version=evidence.manifest["crossprem"],
         summary=evidence.summary,
         manifest=evidence.manifest,
         resolved=evidence.saved.resolved,
-        style=Markup((assets / "style.css").read_text(encoding="utf-8")),
-        script=Markup((assets / "chart.js").read_text(encoding="utf-8")),
         topology=Markup(evidence.topology_svg),
+        failover=Markup(evidence.failover_svg),
         **content(evidence),
     )
 
@@ -51,6 +44,7 @@ def html(evidence: Evidence) -> str:
 def content(evidence: Evidence) -> dict[str, Any]:
     """Gather the chapters under the names that the templates use."""
     found = evidence.assumptions
+    growth = evidence.outlook
     hops = [row for row in enumerate(evidence.summary["hops"]) if row[1]["utilisation_ratio"]]
     hops.sort(key=lambda row: -row[1]["utilisation_ratio"])
     return {
@@ -66,13 +60,24 @@ def content(evidence: Evidence) -> dict[str, Any]:
         "throughput": chapters.over_time(evidence, chapters.THROUGHPUT),
         "loss": chapters.over_time(evidence, chapters.LOSS),
         "busiest": hops[:BUSIEST_MAX],
-        "findings": chapters.findings(evidence),
-        "questionable": [row for row in found if row.trust in QUESTIONABLE],
-        "published": [row for row in found if row.trust not in QUESTIONABLE],
+        "findings": findings(evidence),
+        "questionable": [row for row in found if row.is_questionable],
+        "published": [row for row in found if not row.is_questionable],
         "steps": chapters.steps(evidence),
-        "measured": "",
+        "comparable": list(comparable(evidence)),
+        "outlook": growth,
+        "who": who,
+        "saturations": [] if growth is None else growth.rows[:SATURATIONS_MAX],
         "not_modelled": NOT_MODELLED,
     }
+
+
+def who(streams: Sequence[str]) -> str:
+    """Streams and directions in few words: `backup forward`, or `4 streams return`."""
+    if len(streams) <= NAMED_MAX:
+        return ", ".join(streams)
+    directions = sorted({name.rpartition(" ")[2] for name in streams})
+    return f"{len(streams)} streams, {' and '.join(directions)}"
 
 
 def _contents(evidence: Evidence) -> list[tuple[str, str]]:
@@ -82,6 +87,7 @@ def _contents(evidence: Evidence) -> list[tuple[str, str]]:
         ("topology", "Topology", bool(evidence.topology_svg)),
         ("demand", "Demand", True),
         ("ceilings", "Bottlenecks", True),
+        ("growth", "Growth", True),
         ("latency", "Latency", True),
         ("throughput", "Throughput", True),
         ("failover", "Failures", bool(evidence.summary["failovers"])),
@@ -89,6 +95,7 @@ def _contents(evidence: Evidence) -> list[tuple[str, str]]:
         ("findings", "Findings", True),
         ("assumptions", "Assumptions and where they come from", True),
         ("test-plan", "Test plan", True),
+        ("measured", "Measured elsewhere", True),
         ("limits", "What was not modelled", True),
         ("reproduce", "How to reproduce", True),
     ]
@@ -96,14 +103,17 @@ def _contents(evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def _ceilings(evidence: Evidence) -> list[dict[str, Any]]:
+    """Each stream with its ceilings, the one with the least headroom first."""
     found = []
-    for stream in evidence.explanation.streams:
+    for number, stream in enumerate(evidence.explanation.streams):
         binding = next((row for row in stream.ceilings if row.binds), None)
+        known = [c.headroom_ratio for c in stream.ceilings if c.headroom_ratio is not None]
         found.append(
             {
                 "stream": stream.stream,
                 "direction": stream.direction,
-                "binding": binding.ceiling if binding else "nothing binds",
+                "binding": f"{binding.ceiling} binds" if binding else "nothing binds",
+                "least": min(known, default=1.0),
                 "rows": [
                     {
                         "ceiling": row.ceiling,
@@ -111,13 +121,13 @@ def _ceilings(evidence: Evidence) -> list[dict[str, Any]]:
                         "load": row.load,
                         "source": row.source,
                         "binds": row.binds,
-                        "headroom": show(row.headroom_ratio, "ratio"),
+                        "headroom": f"explain.streams[{number}].ceilings[{n}].headroom_ratio",
                         "used_percent": None
                         if row.headroom_ratio is None
                         else round(100 * min(1.0, max(0.0, 1.0 - row.headroom_ratio)), 1),
                     }
-                    for row in stream.ceilings
+                    for n, row in enumerate(stream.ceilings)
                 ],
             }
         )
-    return found
+    return sorted(found, key=lambda stream: stream["least"])

@@ -9,29 +9,17 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from ipaddress import IPv4Network, collapse_addresses
-from typing import Any, TypeVar
-
-from pydantic import TypeAdapter, ValidationError
+from itertools import chain
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
 
 from simulator.base.errors import PROBLEMS_PRINTED_MAX, CatalogError, Problem, did_you_mean
-from simulator.base.fields import FaultSchema, TrafficSchema
+from simulator.base.fields import TrafficSchema
+from simulator.base.registry import Registry
 from simulator.base.units import format_duration
 from simulator.catalog import Catalog
-from simulator.components import CONNECTIONS
-from simulator.components.circuit import CircuitSchema
-from simulator.components.clients import Clients
-from simulator.components.connection import IpsecConnection
-from simulator.components.expressroute_gateway import ExpressRouteGatewaySchema
-from simulator.components.gateway import VpnGateway
-from simulator.components.path import Path
-from simulator.components.peering import Peering
-from simulator.components.peering_port import PeeringPort
-from simulator.components.private_endpoint import PrivateEndpoint
-from simulator.components.site import Site
-from simulator.components.vnet import Vnet
-from simulator.components.vnet_to_vnet import VnetToVnet
+from simulator.components import described, kinds_in, sections, type_of
 from simulator.draft import INTERNET
 from simulator.scenario import (
     client_checks,
@@ -40,11 +28,29 @@ from simulator.scenario import (
     internet_checks,
     nat_checks,
 )
-from simulator.scenario.model import Connection, Fault, Run, Scenario, Traffic
+from simulator.scenario.model import Run, Scenario
+from simulator.scenario.parts import Parts
 from simulator.scenario.source import Source, TreePath
 from simulator.traffic.transfers import Transfers
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from simulator.components.connection import IpsecConnection
+    from simulator.components.peering import Peering
+    from simulator.components.site import Site
+    from simulator.components.vnet import Vnet
+    from simulator.components.vnet_to_vnet import VnetToVnet
+
+#: Each with some of `references(data, found)`, `sense(parts, tree, catalog)`,
+#: `warnings(scenario, tree, catalog)` and `seen_by_platform(site, prefix, parts)`.
+CHECKS: Registry[ModuleType] = Registry("subject of checks")
+CHECKS.add("expressroute", expressroute_checks)
+CHECKS.add("clients", client_checks)
+CHECKS.add("nat", nat_checks)
+CHECKS.add("internet", internet_checks)
+CHECKS.add("faults", fault_checks)
+
+#: Sections without which connections are still known to join places.
+_JOIN_NOTHING: Final = frozenset({"vnets", "sites", "paths"})
 
 #: More rows than this in a timeline are a slip of the pen.
 TIME_BINS_MAX = 1_000_000
@@ -62,15 +68,16 @@ def references(tree: Source) -> list[Problem]:
     gateways, connections = _map(data.get("gateways")), _map(data.get("connections"))
     subnets = internet_checks.subnets(vnets)
     places = {**sites, **vnets, **_map(data.get("private_endpoints")), **subnets}
-    clients = _map(data.get("clients"))
+    places_of_traffic = {**places, INTERNET: None}
+    for section in sections().values():
+        places_of_traffic |= _map(data.get(section.name)) if section.has_places else {}
     found = Dangling(tree)
+    _named_in_fields(data, found)
     for name, gateway in _entries(gateways):
         found.look(("gateways", name, "vnet"), gateway, vnets, "VNet")
         found.look(("gateways", name, "default_site"), gateway, sites, "site")
         auth = _map(_map(gateway.get("p2s")).get("auth"))
         found.look(("gateways", name, "p2s", "auth", "server"), auth, places, "site or VNet")
-    for name, group in _entries(clients):
-        found.look(("clients", name, "gateway"), group, gateways, "gateway")
     for name, site in _entries(sites):
         providers = _map(site.get("internet"))
         for device, fields in _entries(_map(site.get("devices"))):
@@ -91,24 +98,38 @@ def references(tree: Source) -> list[Problem]:
             ends = connection.get(field)
             for index, end in enumerate(ends) if isinstance(ends, list) else ():
                 found.name(("connections", name, field, index), end, known, what)
-    expressroute_checks.references(data, found)
-    nat_checks.references(data, found)
+    for _, subject in CHECKS.items():
+        if hasattr(subject, "references"):
+            subject.references(data, found)
     for name, path_entry in _entries(_map(data.get("paths"))):
-        found.look(("paths", name, "from"), path_entry, sites, "site")
-        found.look(("paths", name, "to"), path_entry, vnets, "VNet")
         providers = _map(_map(sites.get(_text(path_entry.get("from")))).get("internet"))
         if providers:
             found.look(("paths", name, "internet"), path_entry, providers, "internet access")
     for name, stream in _entries(_map(data.get("traffic"))):
-        ends = {**places, **clients, INTERNET: None}
-        found.look(("traffic", name, "from"), stream, ends, "site, VNet or group of clients")
+        found.look(
+            ("traffic", name, "from"), stream, places_of_traffic, "site, VNet or group of clients"
+        )
         # Traffic to clients has a rule of its own.
-        found.look(("traffic", name, "to"), stream, ends, "site or VNet")
+        found.look(("traffic", name, "to"), stream, places_of_traffic, "site or VNet")
     streams = _map(data.get("traffic"))
     for held in _map(_map(data.get("targets")).get("goodput")):
         found.name(("targets", "goodput", held), held, streams, "stream")
-    fault_checks.references(data, found)
     return found.problems
+
+
+def _named_in_fields(data: Mapping[str, Any], found: Dangling) -> None:
+    """Entries that components say their fields name (`REFERS`)."""
+    known = sections()
+    for section in known.values():
+        modules = kinds_in(section.name)
+        for name, entry in _entries(_map(data.get(section.name))):
+            for module in modules:
+                if section.is_typed and entry.get("type") != type_of(module):
+                    continue
+                for field, other in getattr(module, "REFERS", {}).items():
+                    noun = known[other].noun if other in known else other
+                    path = (section.name, name, field)
+                    found.look(path, entry, _map(data.get(other)), noun)
 
 
 class Dangling:
@@ -155,82 +176,6 @@ def _entries(section: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 # ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The entries of a scenario that are valid in themselves."""
-
-    run: Run | None
-    vnets: Mapping[str, Vnet]
-    sites: Mapping[str, Site]
-    gateways: Mapping[str, VpnGateway]
-    """VPN gateways alone."""
-    expressroute_gateways: Mapping[str, ExpressRouteGatewaySchema]
-    peering_ports: Mapping[str, PeeringPort]
-    circuits: Mapping[str, CircuitSchema]
-    private_endpoints: Mapping[str, PrivateEndpoint]
-    connections: Mapping[str, Any]
-    clients: Mapping[str, Clients]
-    paths: Mapping[str, Path]
-    traffic: Mapping[str, TrafficSchema]
-    faults: Mapping[int, FaultSchema]
-
-    @classmethod
-    def of(cls, whole: Scenario | dict[str, Any]) -> Parts:
-        """All entries of a valid scenario, or the valid ones of a tree."""
-        if isinstance(whole, Scenario):
-            return cls(
-                whole.run,
-                whole.vnets,
-                whole.sites,
-                _of_type(whole.gateways, VpnGateway),
-                _of_type(whole.gateways, ExpressRouteGatewaySchema),
-                whole.peering_ports,
-                whole.circuits,
-                whole.private_endpoints,
-                whole.connections,
-                whole.clients,
-                whole.paths,
-                whole.traffic,
-                dict(enumerate(whole.faults)),
-            )
-        faults = whole.get("faults")
-        return cls(
-            _valid({0: whole.get("run", {})}, Run).get(0),
-            _valid(whole.get("vnets"), Vnet),
-            _valid(whole.get("sites"), Site),
-            _valid(whole.get("gateways"), VpnGateway),
-            _valid(whole.get("gateways"), ExpressRouteGatewaySchema),
-            _valid(whole.get("peering_ports"), PeeringPort),
-            _valid(whole.get("circuits"), CircuitSchema),
-            _valid(whole.get("private_endpoints"), PrivateEndpoint),
-            _valid(whole.get("connections"), Connection),
-            _valid(whole.get("clients"), Clients),
-            _valid(whole.get("paths"), Path),
-            _valid(whole.get("traffic"), Traffic),
-            _valid(dict(enumerate(faults if isinstance(faults, list) else ())), Fault),
-        )
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    """The validator of a kind of entries; it takes longer to make than to use."""
-    return TypeAdapter(kind)
-
-
-def _valid(section: Any, kind: Any) -> dict[Any, Any]:
-    valid = {}
-    for name, entry in section.items() if isinstance(section, dict) else ():
-        try:
-            valid[name] = _adapter(kind).validate_python(entry)
-        except ValidationError:
-            continue
-    return valid
-
-
-def _of_type(section: Mapping[str, Any], kind: type[T]) -> dict[str, T]:
-    return {name: entry for name, entry in section.items() if isinstance(entry, kind)}
-
-
 def sense(parts: Parts, tree: Source, catalog: Catalog) -> list[Problem]:
     """Everything that is well written and still cannot be."""
     return [
@@ -240,14 +185,9 @@ def sense(parts: Parts, tree: Source, catalog: Catalog) -> list[Problem]:
         *_gateways(parts, tree, catalog),
         *_sites(parts, tree),
         *_connections(parts, tree, catalog),
-        *expressroute_checks.sense(parts, tree, catalog),
-        *client_checks.pools_and_protocols(parts, tree, catalog),
-        *client_checks.clients(parts, tree),
-        *nat_checks.sense(parts, tree, catalog),
-        *internet_checks.sense(parts, tree),
         *_paths(parts, tree),
         *_traffic(parts, tree),
-        *fault_checks.sense(parts, tree),
+        *chain.from_iterable(subject.sense(parts, tree, catalog) for _, subject in CHECKS.items()),
     ]
 
 
@@ -266,6 +206,28 @@ def _run(parts: Parts, tree: Source) -> Iterator[Problem]:
         least = format_duration(run.horizon / TIME_BINS_MAX)
         rule = f"a horizon of {horizon} has more than {TIME_BINS_MAX} time bins"
         yield tree.problem(("run", "time_bin"), rule, f"write {least} or more")
+    yield from _zoom(run, tree)
+
+
+def _zoom(run: Run, tree: Source) -> Iterator[Problem]:
+    """A window can only be in a run at flow level, before its end."""
+    if run.zoom is None:
+        return
+    if run.fidelity == "packet":
+        rule = "only a run at flow level has windows at packet level; this one is all packets"
+        fix = "write fidelity: flow under run, give --fidelity flow, or remove zoom"
+        yield tree.problem(("run", "zoom"), rule, fix)
+    horizon = format_duration(run.horizon)
+    times_s = () if isinstance(run.zoom.around, str) else run.zoom.around
+    for index, time_s in enumerate(times_s):
+        if time_s >= run.horizon:
+            rule = f"lies after the horizon of {horizon}"
+            fix = "name an earlier time, or run longer"
+            yield tree.problem(("run", "zoom", "around", index), rule, fix)
+    if run.zoom.at_most < run.zoom.before + run.time_bin:
+        least = format_duration(run.zoom.before + run.time_bin)
+        rule = f"no window fits: it lasts at least {least}, before and one time bin"
+        yield tree.problem(("run", "zoom", "at_most"), rule, f"write {least} or more")
 
 
 @dataclass(frozen=True)
@@ -284,17 +246,24 @@ def _address_spaces(parts: Parts, tree: Source) -> Iterator[Problem]:
         for name, vnet in parts.vnets.items()
         for index, prefix in enumerate(vnet.address_space)
     ]
-    has_nat = any(getattr(c, "nat", ()) for c in parts.connections.values())
     for name, site in parts.sites.items():
         for index, prefix in enumerate(site.address_space):
             path: TreePath = ("sites", name, "address_space", index)
-            seen_as = nat_checks.seen_by_platform(name, prefix, parts) if has_nat else (prefix,)
-            for outside in seen_as:
+            for outside in _seen_by_platform(name, prefix, parts):
                 seen = "" if outside == prefix else f", seen as {outside}"
                 ranges.append(_Range(outside, path, f"{prefix} of {name}{seen}"))
     yield from _overlaps(ranges, tree, "address spaces must be disjoint", "R018")
     for name, vnet in parts.vnets.items():
         yield from _subnets(name, vnet, tree)
+
+
+def _seen_by_platform(site: str, prefix: IPv4Network, parts: Parts) -> Collection[IPv4Network]:
+    """The addresses in which the platform sees a prefix of a site."""
+    for _, subject in CHECKS.items():
+        if hasattr(subject, "seen_by_platform"):
+            seen: Collection[IPv4Network] = subject.seen_by_platform(site, prefix, parts)
+            return seen
+    return (prefix,)
 
 
 def _overlaps(ranges: list[_Range], tree: Source, fix: str, rule_id: str = "") -> Iterator[Problem]:
@@ -410,13 +379,13 @@ def _connections(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Probl
     builders: dict[tuple[str, str, str], str] = {}
     for name, connection in parts.connections.items():
         path: TreePath = ("connections", name)
-        if isinstance(connection, IpsecConnection | VnetToVnet):
+        if connection.type in {"ipsec", "vnet-to-vnet"}:
             yield from _suite(path, connection, tree, catalog)
-        if isinstance(connection, VnetToVnet):
+        if connection.type == "vnet-to-vnet":
             yield from _vnet_to_vnet(path, connection, parts, tree)
-        if isinstance(connection, Peering):
+        if connection.type == "peering":
             yield from _peering(path, connection, parts, tree)
-        if not isinstance(connection, IpsecConnection):
+        if connection.type != "ipsec":
             continue
         site = parts.sites.get(connection.site)
         if site is None:
@@ -440,10 +409,15 @@ def _connections(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Probl
                 rule = f"device {device} has tunnels to {connection.gateway} already, by {other}"
                 fix = "remove one of the two, or divide the devices"
                 yield tree.problem(path, rule, fix, key=True)
-            if connection.routing == "bgp" and site.devices[device].bgp is None:
+            speaker = site.devices[device].bgp
+            if connection.routing == "bgp" and speaker is None:
                 rule = f"device {device} of {connection.site} has no bgp"
                 fix = "add bgp: {asn: ..., peer_ip: ...} to the device, or write routing: static"
                 yield tree.problem((*path, "routing"), rule, fix)
+            elif connection.routing == "bgp" and speaker is not None and speaker.peer_ip is None:
+                rule = f"BGP over {name} needs the address of the speaker in the tunnel"
+                place = ("sites", connection.site, "devices", device, "bgp")
+                yield tree.problem(place, rule, "add peer_ip: for example 192.168.255.1", key=True)
 
 
 def _vnet_to_vnet(
@@ -510,13 +484,8 @@ def _traffic(parts: Parts, tree: Source) -> Iterator[Problem]:
     group = _joined(parts)
     all_valid = all(
         len(valid) == len(_map(tree.data.get(section)))
-        for section, valid in (
-            ("connections", parts.connections),
-            ("gateways", {**parts.gateways, **parts.expressroute_gateways}),
-            ("circuits", parts.circuits),
-            ("private_endpoints", parts.private_endpoints),
-            ("clients", parts.clients),
-        )
+        for section, valid in parts.sections.items()
+        if section not in _JOIN_NOTHING
     )
     for name, stream in parts.traffic.items():
         path: TreePath = ("traffic", name)
@@ -574,16 +543,12 @@ def _joined(parts: Parts) -> Callable[[str], str]:
             place = above[place]
         return place
 
-    joined = [CONNECTIONS[c.type].joins(c, parts) for c in parts.connections.values()]
-    joined += [
-        (name, parts.gateways[group.gateway].vnet)
-        for name, group in parts.clients.items()
-        if group.gateway in parts.gateways
-    ]
-    joined += [(name, endpoint.vnet) for name, endpoint in parts.private_endpoints.items()]
-    joined += [
-        (name, *(f"{name}.{subnet}" for subnet in vnet.subnets))
-        for name, vnet in parts.vnets.items()
+    modules = {module.Schema: module for module in described()}
+    joined = [
+        modules[type(entry)].joins(name, entry, parts)
+        for entries in parts.sections.values()
+        for name, entry in entries.items()
+        if hasattr(modules[type(entry)], "joins")
     ]
     for places in joined:
         names = [name_of(place) for place in places]
@@ -612,5 +577,6 @@ def _stream_times(
 
 def warnings(scenario: Scenario, tree: Source, catalog: Catalog) -> Iterator[Problem]:
     """What is accepted and should still be known."""
-    yield from expressroute_checks.warnings(scenario, tree, catalog)
-    yield from nat_checks.warnings(scenario, tree)
+    for _, subject in CHECKS.items():
+        if hasattr(subject, "warnings"):
+            yield from subject.warnings(scenario, tree, catalog)

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 
 from simulator.base.errors import CatalogError, Problem
 from simulator.catalog import Catalog
-from simulator.components.clients import SSTP
-from simulator.components.gateway import P2s, VpnGateway
+from simulator.point_to_site.admission import SSTP
+from simulator.point_to_site.gateway_block import P2s
 from simulator.scenario.source import Source, TreePath
 
 if TYPE_CHECKING:
-    from simulator.scenario.checks import Parts
+    from simulator.components.gateway import VpnGateway
+    from simulator.scenario.parts import Parts
+
+
+def sense(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:
+    """Everything about clients and what gateways offer them that still cannot be."""
+    yield from pools_and_protocols(parts, tree, catalog)
+    yield from clients(parts, tree)
 
 
 def clients(parts: Parts, tree: Source) -> Iterator[Problem]:
@@ -36,6 +43,13 @@ def clients(parts: Parts, tree: Source) -> Iterator[Problem]:
         if stream.to in parts.clients:
             rule = "traffic of clients is described from their end"
             fix = "swap from and to; a reply_rate is what they receive"
+            sender = parts.clients.get(stream.from_)
+            if sender is not None and sender.gateway != parts.clients[stream.to].gateway:
+                rule = "clients of different gateways do not reach each other (rule R100)"
+                fix = "send it to a VNet or a site"
+            elif sender is not None:
+                rule = "traffic between clients is not modelled"
+                fix = "send it to a VNet or a site"
             yield tree.problem(("traffic", name, "to"), rule, fix)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from simulator.base.errors import Problem
+from simulator.scenario import matrix
 from simulator.scenario.site_tables import KEY, SiteRow, filled
 from simulator.scenario.source import NODES_MAX, Source, TreePath
 
@@ -41,8 +42,9 @@ def expand(tree: Source) -> Source:
 
     Copies are named `branch-1` ... `branch-N`, or as the table of `sites_from` says; a connection
     or stream of such a site becomes one for each copy. The tree comes back as it is where nothing
-    is copied.
+    is copied. Entries of traffic that name a table of rates become its streams first.
     """
+    tree = matrix.expand(tree)
     copied: _Copies = {"sites": {}, "connections": {}}
     problems: list[Problem] = []
     sites = tree.data.get("sites")
@@ -57,7 +59,7 @@ def expand(tree: Source) -> Source:
     result.data = dict(tree.data)
     result.marks = dict(tree.marks)
     result.problems = tree.problems + problems
-    result.copies = {}
+    result.copies = dict(tree.copies)
     result.data["sites"] = _expand_sites(result, sites, copied["sites"])
     for section in _REFERENCES:
         _expand_section(result, section, copied)

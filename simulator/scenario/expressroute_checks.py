@@ -12,15 +12,14 @@ from simulator.catalog import Catalog
 from simulator.components.circuit import CircuitSchema
 from simulator.components.expressroute_connection import ExpressRouteConnection
 from simulator.components.expressroute_gateway import ExpressRouteGatewaySchema
-from simulator.faults.bgp_session_reset import BgpSessionReset
 from simulator.faults.expressroute_instance_failure import ExpressRouteInstanceFailure
 from simulator.faults.peering_location_outage import PeeringLocationOutage
 from simulator.scenario.source import ABSENT, Source, TreePath, item_at
 
 if TYPE_CHECKING:
     from simulator.components.gateway import VpnGateway
-    from simulator.scenario.checks import Parts
     from simulator.scenario.model import Scenario
+    from simulator.scenario.parts import Parts
 
 #: Shortest GatewaySubnet, as a prefix length, that two gateways share (rule R012).
 COEXISTENCE_PREFIX_LENGTH_MAX = 27
@@ -345,10 +344,6 @@ def _faults(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:
             yield tree.problem(("faults", index, "connection"), rule, "name one of type ipsec")
         if isinstance(fault, PeeringLocationOutage):
             yield from _dark_location(index, fault, parts, tree, catalog)
-        if isinstance(fault, BgpSessionReset) and getattr(connection, "routing", "bgp") != "bgp":
-            rule = f"{fault.connection} has static routing and no BGP session"
-            fix = "name a connection with routing: bgp, or a circuit"
-            yield tree.problem(("faults", index, "connection"), rule, fix)
 
 
 def _instance(

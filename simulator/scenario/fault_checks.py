@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 from simulator.base.errors import Problem
 from simulator.base.fields import FaultSchema
 from simulator.base.units import format_duration
+from simulator.catalog import Catalog
 from simulator.faults import FAULTS
+from simulator.faults.bgp_session_reset import BgpSessionReset
 from simulator.faults.zone_outage import ZoneOutage
 from simulator.scenario.source import Source, TreePath
 
 if TYPE_CHECKING:
-    from simulator.scenario.checks import Dangling, Parts
+    from simulator.scenario.checks import Dangling
     from simulator.scenario.model import Run
+    from simulator.scenario.parts import Parts
 
 TIMES = frozenset({"at", "duration", "until"})
 #: Field of a fault -> section of the scenario that it names an entry of, and what that is called.
@@ -55,7 +58,7 @@ def _names(data: Mapping[str, Any], *path: str) -> Collection[str]:
     return place if isinstance(place, dict) else {}
 
 
-def sense(parts: Parts, tree: Source) -> Iterator[Problem]:
+def sense(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:
     """Faults that are well written and still cannot be."""
     for index, fault in parts.faults.items():
         yield from _times(("faults", index), fault, parts.run, tree)
@@ -89,11 +92,15 @@ def _instance(index: int, fault: FaultSchema, parts: Parts, tree: Source) -> Ite
 
 
 def _connection(index: int, fault: FaultSchema, parts: Parts, tree: Source) -> Iterator[Problem]:
-    """A peering between VNets has neither tunnels nor sessions."""
+    """A peering has neither tunnels nor sessions, and static routing has no session."""
     connection = parts.connections.get(getattr(fault, "connection", None) or "")
     if getattr(connection, "type", "") == "peering":
         rule = "a peering has no tunnels"
         yield tree.problem(("faults", index, "connection"), rule, "name one of type ipsec")
+    if isinstance(fault, BgpSessionReset) and getattr(connection, "routing", "bgp") != "bgp":
+        rule = f"{fault.connection} has static routing and no BGP session"
+        fix = "name a connection with routing: bgp, or a circuit"
+        yield tree.problem(("faults", index, "connection"), rule, fix)
 
 
 def _zone(index: int, fault: ZoneOutage, parts: Parts, tree: Source) -> Iterator[Problem]:

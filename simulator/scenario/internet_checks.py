@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from simulator.base.errors import Problem
-from simulator.components.connection import IpsecConnection
+from simulator.catalog import Catalog
 from simulator.draft import INTERNET
 from simulator.scenario.source import Source, TreePath
 
 if TYPE_CHECKING:
-    from simulator.scenario.checks import Parts
+    from simulator.scenario.parts import Parts
 
 
 def subnets(vnets: Mapping[str, Any]) -> dict[str, str]:
@@ -24,7 +24,7 @@ def subnets(vnets: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def sense(parts: Parts, tree: Source) -> Iterator[Problem]:
+def sense(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:
     """Everything about the internet that is well written and still cannot be."""
     named: tuple[tuple[str, Collection[str]], ...] = (
         ("sites", parts.sites),
@@ -42,10 +42,22 @@ def sense(parts: Parts, tree: Source) -> Iterator[Problem]:
         if stream.from_ == INTERNET:
             rule = "traffic with the internet is described from the end that opens it"
             yield tree.problem((*path, "from"), rule, "swap from and to")
+        elif stream.to == INTERNET and stream.from_ in parts.clients:
+            yield from _of_clients(path, stream.from_, parts, tree)
         elif stream.to == INTERNET and stream.from_ not in known and _exists(stream.from_, parts):
             rule = f"{stream.from_} reaches the internet past everything that is modelled"
             yield tree.problem((*path, "to"), rule, "send it from a VNet or a subnet of one")
     yield from _default_sites(parts, tree)
+
+
+def _of_clients(path: TreePath, name: str, parts: Parts, tree: Source) -> Iterator[Problem]:
+    """Traffic of clients to the internet, which is modelled in their tunnel alone."""
+    gateway = parts.clients[name].gateway
+    found = parts.gateways.get(gateway)
+    if found is not None and found.p2s is not None and found.p2s.split_tunnel:
+        rule = f"{name} reach the internet beside the tunnel, past everything that is modelled"
+        fix = f"write split_tunnel: false in gateways.{gateway}.p2s, or send it from a VNet"
+        yield tree.problem((*path, "to"), rule, fix)
 
 
 def _exists(name: str, parts: Parts) -> bool:
@@ -59,7 +71,7 @@ def _default_sites(parts: Parts, tree: Source) -> Iterator[Problem]:
             continue
         path: TreePath = ("gateways", name, "default_site")
         joined = any(
-            isinstance(c, IpsecConnection) and (c.gateway, c.site) == (name, site)
+            c.type == "ipsec" and (c.gateway, c.site) == (name, site)
             for c in parts.connections.values()
         )
         if not joined:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,9 +14,10 @@ from pydantic import ValidationError
 from simulator.base.errors import Problem, ScenarioError, UsageError, did_you_mean
 from simulator.base.fields import use_lookup
 from simulator.catalog import Catalog, load_catalog
-from simulator.scenario import checks, copies, rules, site_tables
+from simulator.scenario import checks, copies, rate_tables, rules, site_tables
 from simulator.scenario import source as sources
 from simulator.scenario.model import ERAS, Scenario
+from simulator.scenario.parts import Parts
 from simulator.scenario.problems import from_pydantic
 from simulator.scenario.shape import Shape
 from simulator.scenario.source import Mark, Source, TreePath, dotted
@@ -82,6 +83,7 @@ def _extended(tree: Source, folder: Path, above: tuple[Path, ...]) -> Source:
         rule = "a scenario is a map of fields"
         raise ScenarioError([tree.problem((), rule, "start with schema_version: 1")])
     _read_site_tables(tree, folder)
+    _read_rate_tables(tree, folder)
     if "extends" not in tree.data:
         return tree
     base_name = tree.data["extends"]
@@ -95,6 +97,7 @@ def _extended(tree: Source, folder: Path, above: tuple[Path, ...]) -> Source:
     base.problems += tree.problems
     base.spoilt |= tree.spoilt
     base.site_rows |= tree.site_rows
+    base.rate_tables |= tree.rate_tables
     base.file = tree.file
     base.data = _merged(base.data, tree.data)
     return base
@@ -102,16 +105,33 @@ def _extended(tree: Source, folder: Path, above: tuple[Path, ...]) -> Source:
 
 def _read_site_tables(tree: Source, folder: Path) -> None:
     """Read the tables that sites name, which lie beside the file."""
-    for name, site in _named_maps(tree.data.get("sites")):
-        file = site.get(site_tables.KEY)
-        if file is None:
-            continue
-        path: TreePath = ("sites", name, site_tables.KEY)
-        if not isinstance(file, str) or not file or "\0" in file:
-            problem = tree.problem(path, "must name a file", "write for example sites.csv")
-            raise ScenarioError([*tree.problems, problem])
+    for name, file in _named_files(tree, "sites", site_tables.KEY, "sites.csv"):
         shown = sources.display_name(folder / file)
         tree.site_rows[name, file] = site_tables.read_rows(folder / file, shown)
+
+
+def _read_rate_tables(tree: Source, folder: Path) -> None:
+    """Read the tables of rates that entries of traffic name; several may name the same one."""
+    read: dict[str, Any] = {}
+    for name, file in _named_files(tree, "traffic", rate_tables.KEY, "rates.csv"):
+        if file not in read:
+            shown = sources.display_name(folder / file)
+            read[file], problems = rate_tables.read_table(folder / file, shown)
+            tree.problems += problems
+        tree.rate_tables[name, file] = read[file]
+
+
+def _named_files(tree: Source, section: str, key: str, example: str) -> Iterator[tuple[str, str]]:
+    """The entries of a section that name a file under `key`, and its name."""
+    for name, entry in _named_maps(tree.data.get(section)):
+        file = entry.get(key)
+        if file is None:
+            continue
+        path: TreePath = (section, name, key)
+        if not isinstance(file, str) or not file or "\0" in file:
+            problem = tree.problem(path, "must name a file", f"write for example {example}")
+            raise ScenarioError([*tree.problems, problem])
+        yield name, file
 
 
 def _cannot_extend(
@@ -169,7 +189,7 @@ def parse_set(assignments: list[str]) -> dict[str, str]:
 def _override(tree: Source, overrides: Mapping[str, Any]) -> Source:
     """A copy of the tree with every override in place; an unknown path becomes a problem."""
     result = copy.copy(tree)
-    result.data = copy.deepcopy(tree.data)
+    result.data = sources.copied(tree.data)
     result.marks, result.keys = dict(tree.marks), dict(tree.keys)
     result.problems = list(tree.problems)
     for written_path, given in overrides.items():
@@ -273,7 +293,7 @@ def build(written: Source, name: str, overrides: Mapping[str, Any]) -> Scenario:
     asked = _override(written, overrides)
     tree = copies.expand(asked)
     catalog = load_catalog(_era(tree.data))
-    tree = _filled_in(tree, catalog)
+    tree = _filled_in(tree, catalog, name)
     problems = list(tree.problems)
     scenario: Scenario | None = None
     with use_lookup(catalog):
@@ -281,7 +301,7 @@ def build(written: Source, name: str, overrides: Mapping[str, Any]) -> Scenario:
             scenario = Scenario.model_validate(tree.data)
         except ValidationError as error:
             problems += from_pydantic(error, tree, catalog)
-        parts = checks.Parts.of(scenario or tree.data)
+        parts = Parts.of(scenario or tree.data)
     problems += checks.references(tree)
     problems += checks.sense(parts, tree, catalog)
     found = rules.apply(rules.Design(parts, tree, catalog), catalog)
@@ -298,10 +318,11 @@ def _era(data: dict[str, Any]) -> str:
     return era if era in ERAS else ERAS[0]
 
 
-def _filled_in(tree: Source, catalog: Catalog) -> Source:
+def _filled_in(tree: Source, catalog: Catalog, name: str) -> Source:
     """The tree with the defaults that follow from other fields."""
     result = copy.copy(tree)
-    result.data = copy.deepcopy(tree.data)
+    result.data = sources.copied(tree.data)
+    result.data.setdefault("title", name)
     for site in _maps(result.data.get("sites")):
         providers = site.get("internet")
         if isinstance(providers, dict) and len(providers) == 1:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, Union
 
-from pydantic import Discriminator, Field, PrivateAttr, Tag
+from pydantic import Discriminator, Field, PrivateAttr, Tag, create_model
 
 from simulator.base import fields
 from simulator.base.errors import Problem
@@ -17,6 +17,7 @@ from simulator.base.fields import (
     Duration,
     FaultSchema,
     FrozenDict,
+    Instants,
     Money,
     Named,
     PositiveDuration,
@@ -28,17 +29,10 @@ from simulator.base.fields import (
     TrafficSchema,
     defaulted,
 )
-from simulator.base.registry import Registry
+from simulator.base.sections import Section
 from simulator.base.units import DURATION
 from simulator.catalog import load_catalog
-from simulator.components import CONNECTIONS, GATEWAYS
-from simulator.components.circuit import CircuitSchema
-from simulator.components.clients import Clients
-from simulator.components.path import Path
-from simulator.components.peering_port import PeeringPort
-from simulator.components.private_endpoint import PrivateEndpoint
-from simulator.components.site import Site
-from simulator.components.vnet import Vnet
+from simulator.components import kinds_in, sections, type_of
 from simulator.faults import FAULTS
 from simulator.scenario.rules.registry import Findings
 from simulator.scenario.source import Source
@@ -53,6 +47,22 @@ HORIZON_MAX = "50 d"
 
 def _none() -> Any:
     return FrozenDict[Any]()
+
+
+class Zoom(fields.Schema):
+    """Stretches of a run at flow level that are simulated at packet level."""
+
+    around: Instants = Field(
+        default="faults",
+        description="faults: at every fault, or a list of times",
+    )
+    before: Duration = defaulted(
+        "5 s", "so much earlier packets begin to move; until the fault tables do not show them"
+    )
+    after: PositiveDuration = defaulted("60 s", "time from the fault on at packet level")
+    at_most: PositiveDuration = defaulted(
+        "30 min", "of all stretches together; what would be beyond stays at flow level"
+    )
 
 
 class Run(fields.Schema):
@@ -70,6 +80,10 @@ class Run(fields.Schema):
         default="packet",
         description="packet: every packet is simulated at every hop, for seconds and minutes; "
         "flow: flows share hops, for hours and days",
+    )
+    zoom: Zoom | None = Field(
+        default=None,
+        description="which stretches of a run of fidelity flow are simulated at packet level",
     )
     replications: int = Field(
         default=1, ge=1, le=10_000, description="runs with different random numbers"
@@ -114,54 +128,73 @@ class Targets(fields.Schema):
         return found
 
 
-def _one_of(registry: Registry[ModuleType], tag: str = "kind") -> Any:
-    """A field that holds one of the registered kinds; the field `tag` says which."""
-    members = tuple(Annotated[m.Schema, Tag(f"{tag}={name}")] for name, m in registry.items())
+def _one_of(kinds: Iterable[tuple[str, ModuleType]], tag: str = "kind") -> Any:
+    """A field that holds one of several kinds; the field `tag` says which."""
+    members = tuple(Annotated[m.Schema, Tag(f"{tag}={name}")] for name, m in kinds)
     # `|` cannot join a tuple.
     return Annotated[Union[members], Discriminator(fields.tagged(tag, tag))]  # noqa: UP007
 
 
+def _entry(section: Section) -> Any:
+    """What an entry of a section may be: of any of the kinds that stand there."""
+    kinds = kinds_in(section.name)
+    if section.is_typed:
+        return _one_of([(type_of(module), module) for module in kinds], "type")
+    (only,) = kinds
+    return only.Schema
+
+
+#: Section of a scenario that components describe -> what an entry may be.
+ENTRIES: Final[Mapping[str, Any]] = {name: _entry(section) for name, section in sections().items()}
+
 if TYPE_CHECKING:
-    Gateway: TypeAlias = Any
-    Connection: TypeAlias = Any
     Traffic: TypeAlias = TrafficSchema
     Fault: TypeAlias = FaultSchema
 else:
-    Gateway = _one_of(GATEWAYS, "type")
-    Connection = _one_of(CONNECTIONS, "type")
-    Traffic = _one_of(TRAFFIC)
-    Fault = _one_of(FAULTS)
+    Traffic = _one_of(TRAFFIC.items())
+    Fault = _one_of(FAULTS.items())
 
 
-class Scenario(fields.Schema):
-    """A design, its traffic, its faults and how to simulate them. Immutable."""
+class _Head(fields.Schema):
+    """What stands before the sections."""
 
     schema_version: Annotated[Literal[1], WHOLE] = Field(description="version of this file format")
-    title: Text = Field(description="one line that names the scenario")
+    title: Text = Field(
+        default="",
+        description="one line that names the scenario",
+        json_schema_extra={"x-derived": "the name of the file"},
+    )
     question: Text | None = Field(default=None, description="what the simulation is to answer")
     era: Era = Field(default="current", description="which catalogue rows and rules hold")
     run: Run = Field(default_factory=Run, description="run settings")
-    vnets: Named[Vnet] = Field(default_factory=_none, description="virtual networks by name")
-    sites: Named[Site] = Field(default_factory=_none, description="customer's sites by name")
-    gateways: Named[Gateway] = Field(default_factory=_none, description="gateways by name")
-    peering_ports: Named[PeeringPort] = Field(
-        default_factory=_none, description="pairs of ExpressRoute Direct ports by name"
+
+
+if TYPE_CHECKING:
+
+    class _Sections(_Head):
+        def __getattr__(self, section: str) -> Mapping[str, Any]: ...
+
+else:
+    _Sections = create_model(
+        "_Sections",
+        __base__=_Head,
+        __module__=__name__,
+        **{
+            name: (
+                Named[ENTRIES[name]],
+                Field(default_factory=_none, description=section.description),
+            )
+            for name, section in sections().items()
+        },
     )
-    private_endpoints: Named[PrivateEndpoint] = Field(
-        default_factory=_none, description="private endpoints in VNets by name"
-    )
-    circuits: Named[CircuitSchema] = Field(
-        default_factory=_none, description="ExpressRoute circuits by name"
-    )
-    connections: Named[Connection] = Field(
-        default_factory=_none, description="connections between sites, gateways and VNets by name"
-    )
-    clients: Named[Clients] = Field(
-        default_factory=_none, description="groups of point-to-site clients by name"
-    )
-    paths: Named[Path] = Field(
-        default_factory=_none, description="measured internet paths by name, instead of estimates"
-    )
+
+
+class Scenario(_Sections):
+    """A design, its traffic, its faults and how to simulate them. Immutable."""
+
+    # Each section that components describe is a field as well, with its entries by name: `vnets`,
+    # `sites`, `gateways`, `connections` and whatever else is registered.
+
     traffic: Named[Traffic] = Field(default_factory=_none, description="streams by name")
     faults: Sequenced[Fault] = Field(default=(), description="what breaks, and when")
     targets: Targets = Field(default_factory=Targets, description="what the design must reach")
@@ -185,6 +218,11 @@ class Scenario(fields.Schema):
     def notes(self) -> tuple[Problem, ...]:
         """Rules that hold of the design and ask for nothing."""
         return self._findings.notes
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        """The entries of a section; none if no component describes it."""
+        found: Mapping[str, Any] = getattr(self, name) if name in ENTRIES else {}
+        return found
 
     def stopped(self, section: str) -> dict[str, str]:
         """Connections or clients of a section that a rule keeps out, and why."""
@@ -230,6 +268,8 @@ class Scenario(fields.Schema):
     def content_hash(self) -> str:
         """SHA-256 of all values, defaults included, whatever their order in the file."""
         values = self.model_dump(mode="json", by_alias=True)
+        if self.run.zoom is None:  # what is not there leaves the hash as it was before it could be
+            del values["run"]["zoom"]
         text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from simulator.base.errors import CatalogError, Problem
 from simulator.catalog import Catalog
-from simulator.components.connection import IpsecConnection
-from simulator.components.gateway import VpnGateway
-from simulator.draft import NatRule, translated
-from simulator.ipsec.nat import nat_rule
+from simulator.nat import NatRule, nat_rule, translated
 from simulator.scenario.source import Source, TreePath
 
 if TYPE_CHECKING:
-    from simulator.scenario.checks import Parts
     from simulator.scenario.model import Scenario
+    from simulator.scenario.parts import Parts
 
 APIPA: Final = IPv4Network("169.254.0.0/16")
 #: Gateway families that translate addresses (rule R019).
@@ -54,12 +51,12 @@ def sense(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:
     for name, gateway in parts.gateways.items():
         yield from _shared_rules(name, gateway, parts, tree)
     for name, connection in parts.connections.items():
-        if isinstance(connection, IpsecConnection) and connection.nat:
+        if connection.type == "ipsec" and connection.nat:
             yield from _apipa(name, connection, parts, tree)
     yield from _seen_by_sites(parts, tree)
 
 
-def _gateway(name: str, gateway: VpnGateway, tree: Source, catalog: Catalog) -> Iterator[Problem]:
+def _gateway(name: str, gateway: Any, tree: Source, catalog: Catalog) -> Iterator[Problem]:
     path: TreePath = ("gateways", name, "nat")
     try:
         sku = catalog.vpn_gateway_sku(gateway.sku, gateway.generation)
@@ -85,11 +82,11 @@ def _gateway(name: str, gateway: VpnGateway, tree: Source, catalog: Catalog) -> 
             yield tree.problem((*path, rule_name, "instance"), rule, fix)
 
 
-def _shared_rules(name: str, gateway: VpnGateway, parts: Parts, tree: Source) -> Iterator[Problem]:
+def _shared_rules(name: str, gateway: Any, parts: Parts, tree: Source) -> Iterator[Problem]:
     """An ingress rule serves several connections only to one site (rule R175)."""
     sites: dict[str, str] = {}
     for connection_name, connection in parts.connections.items():
-        if not isinstance(connection, IpsecConnection) or connection.gateway != name:
+        if connection.type != "ipsec" or connection.gateway != name:
             continue
         for index, rule_name in enumerate(connection.nat):
             nat = gateway.nat.get(rule_name)
@@ -102,10 +99,10 @@ def _shared_rules(name: str, gateway: VpnGateway, parts: Parts, tree: Source) ->
                 yield tree.problem(path, rule, "write a rule for this site")
 
 
-def _apipa(name: str, connection: IpsecConnection, parts: Parts, tree: Source) -> Iterator[Problem]:
+def _apipa(name: str, connection: Any, parts: Parts, tree: Source) -> Iterator[Problem]:
     site = parts.sites.get(connection.site)
     for device_name, device in site.devices.items() if site else ():
-        if device.bgp is not None and device.bgp.peer_ip in APIPA:
+        if device.bgp is not None and device.bgp.peer_ip and device.bgp.peer_ip in APIPA:
             rule = f"{device.bgp.peer_ip} of {connection.site}.{device_name} is a link-local BGP "
             rule += "address, which NAT does not go with (rule R022)"
             fix = f"write a peer_ip outside {APIPA}, or remove the rules"
@@ -119,9 +116,11 @@ def _apipa(name: str, connection: IpsecConnection, parts: Parts, tree: Source) -
 
 def seen_by_platform(site: str, prefix: IPv4Network, parts: Parts) -> tuple[IPv4Network, ...]:
     """A prefix of a site as the VNets see it: translated where all its connections do so."""
+    if not any(getattr(connection, "nat", ()) for connection in parts.connections.values()):
+        return (prefix,)
     views = set()
     for connection in parts.connections.values():
-        if isinstance(connection, IpsecConnection) and connection.site == site:
+        if connection.type == "ipsec" and connection.site == site:
             behind = [r.translation for r in _rules(connection, parts) if r.mode == "ingress"]
             views.add(translated(prefix, behind))
         elif getattr(connection, "circuit", None) in _circuits_of(site, parts):
@@ -133,7 +132,7 @@ def _circuits_of(site: str, parts: Parts) -> set[str]:
     return {name for name, circuit in parts.circuits.items() if site in circuit.sites}
 
 
-def _rules(connection: IpsecConnection, parts: Parts) -> Iterator[NatRule]:
+def _rules(connection: Any, parts: Parts) -> Iterator[NatRule]:
     gateway = parts.gateways.get(connection.gateway)
     rules = gateway.nat if gateway is not None else {}
     for name in connection.nat:
@@ -144,7 +143,7 @@ def _rules(connection: IpsecConnection, parts: Parts) -> Iterator[NatRule]:
 def _seen_by_sites(parts: Parts, tree: Source) -> Iterator[Problem]:
     """A site must not see a VNet in its own addresses (rule R018)."""
     for name, connection in parts.connections.items():
-        if not isinstance(connection, IpsecConnection):
+        if connection.type != "ipsec":
             continue
         site, gateway = parts.sites.get(connection.site), parts.gateways.get(connection.gateway)
         vnet = parts.vnets.get(gateway.vnet) if gateway else None
@@ -167,11 +166,11 @@ def _seen_by_sites(parts: Parts, tree: Source) -> Iterator[Problem]:
 # ---------------------------------------------------------------------------------------------
 
 
-def warnings(scenario: Scenario, tree: Source) -> Iterator[Problem]:
+def warnings(scenario: Scenario, tree: Source, catalog: Catalog) -> Iterator[Problem]:
     """NAT rules without use, and connections whose rules leave an instance out."""
     used: set[tuple[str, str]] = set()
     for name, connection in scenario.connections.items():
-        if not isinstance(connection, IpsecConnection) or not connection.nat:
+        if connection.type != "ipsec" or not connection.nat:
             continue
         gateway = scenario.gateways[connection.gateway]
         used |= {(connection.gateway, rule) for rule in connection.nat}
@@ -184,7 +183,7 @@ def warnings(scenario: Scenario, tree: Source) -> Iterator[Problem]:
             path: TreePath = ("connections", name, "nat")
             yield tree.problem(path, rule, "list a rule for each instance", key=True)
     for name, gateway in scenario.gateways.items():
-        for rule_name in gateway.nat if isinstance(gateway, VpnGateway) else ():
+        for rule_name in gateway.nat if gateway.type == "vpn" else ():
             if (name, rule_name) not in used:
                 fix = f"list it in a connection: nat: [{rule_name}]"
                 rule = "no connection uses this rule"

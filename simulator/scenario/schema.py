@@ -9,7 +9,9 @@ from typing import Any
 
 from simulator.base.fields import use_lookup
 from simulator.catalog import load_catalog
+from simulator.scenario.matrix import KINDS
 from simulator.scenario.model import Scenario
+from simulator.traffic import TRAFFIC
 
 #: Where the checked-in copy lies, for editors.
 SCHEMA_FILE = Path(__file__).parent.parent / "schema" / "scenario-v1.json"
@@ -47,6 +49,7 @@ def json_schema() -> dict[str, Any]:
             "then": filled,
             "else": site,
         }
+    _add_rates_from(generated, models)
     generated["properties"]["extends"] = {
         "type": "string",
         "description": "file whose fields hold where this one has none; lists are replaced",
@@ -62,6 +65,24 @@ def json_schema() -> dict[str, Any]:
         "else": {"$ref": f"{_REFERENCE}{title}"},
         "$defs": dict(sorted((models | partial).items())),
     }
+
+
+def _add_rates_from(generated: dict[str, Any], models: dict[str, Any]) -> None:
+    """Let entries of traffic name a table of rates, which then says who sends how much to whom."""
+    kinds = [TRAFFIC[kind].Schema.__name__ for kind in KINDS]
+    for name in kinds:
+        models[name]["properties"]["rates_from"] = {
+            "type": "string",
+            "description": "CSV or Parquet file of rates over time: time_s,src,dst,class,rate_bps; "
+            "the entry takes the rows of the class that has its name",
+        }
+    streams = generated["properties"]["traffic"]["patternProperties"]
+    for name, stream in streams.items():
+        streams[name] = {
+            "if": {"required": ["rates_from"]},
+            "then": {"anyOf": [{"$ref": f"{_REFERENCE}{_PARTIAL}{kind}"} for kind in kinds]},
+            "else": stream,
+        }
 
 
 def json_schema_text() -> str:

@@ -13,7 +13,11 @@ from simulator.scenario.model import Scenario
 from simulator.scenario.source import TreePath, item_at
 
 #: Fields that reading consumes, so that no model has them: depth of their map -> names.
-READ_AWAY = {"": ("extends",), "sites": ("count", "sites_from")}
+READ_AWAY = {
+    "": ("extends",),
+    "sites": ("count", "sites_from"),
+    "traffic": ("rates_from",),
+}
 
 #: Fields that say which of several models a map is.
 _TAGS = ("kind", "type")

@@ -54,6 +54,9 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
 
+#: A stream of a table of rates may be copied for each copy of its site.
+COPIES_DEEP = 2
+
 #: Stands for "nothing there", which differs from null.
 ABSENT = object()
 
@@ -85,6 +88,9 @@ class Source:
     copies: dict[TreePath, TreePath] = field(default_factory=dict)
     #: Name of a site's entry and of the table that its `sites_from` names -> the table's rows.
     site_rows: dict[tuple[str, str], Any] = field(default_factory=dict)
+    #: Name of an entry of traffic and of the table that its `rates_from` names -> the table, None
+    #: if anything is wrong with it.
+    rate_tables: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def is_copy(self, path: TreePath) -> bool:
         """Whether `count` made what lies at `path`."""
@@ -92,9 +98,15 @@ class Source:
 
     def mark(self, path: TreePath, *, key: bool = False) -> Mark:
         """The place of the value at `path` (or of its key), or of the nearest thing above it."""
-        if path[:2] in self.copies:
+        for _ in range(COPIES_DEEP):
+            if path[:2] not in self.copies:
+                break
             own = [path[:length] for length in range(len(path), 2, -1)]
-            path = next((p for p in own if p in self.marks), self.copies[path[:2]] + path[2:])
+            marked = next((p for p in own if p in self.marks), None)
+            if marked is not None:
+                path = marked
+                break
+            path = self.copies[path[:2]] + path[2:]
         exact = self.keys.get(path) if key else self.marks.get(path)
         if exact is not None:
             return exact
@@ -117,6 +129,15 @@ class Source:
     def is_spoilt(self, path: TreePath) -> bool:
         """Whether the value at `path`, or one above it, was replaced while reading."""
         return any(path[:length] in self.spoilt for length in range(len(path) + 1))
+
+
+def copied(data: Any) -> Any:
+    """A tree with maps and lists of its own."""
+    if isinstance(data, dict):
+        return {key: copied(item) for key, item in data.items()}
+    if isinstance(data, list):
+        return [copied(item) for item in data]
+    return data
 
 
 def item_at(data: Any, path: TreePath) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import pandas as pd
 
@@ -28,9 +29,7 @@ from simulator.scenario import Scenario
 from simulator.scenario.load import unknown_paths
 from simulator.scenario.shape import Shape
 from simulator.study.compare import Progress
-
-if TYPE_CHECKING:
-    from simulator.plots import Axes
+from simulator.study.drawing import RankingPlots
 
 ALL: Final = "all"
 CARRIES: Final = "carries the load"
@@ -57,11 +56,21 @@ class Ranking:
     Goodput is that of all streams and directions together, latency and loss those of the worst
     one, headroom that of the tightest ceiling; means over replications. `reason` says what is
     wrong, with the id of the rule that is broken."""
+    question: str = ""
+    seed: int = 0
+    scenario_hash: str = ""
+    """SHA-256 of all values of the scenario as it was given."""
+    resolved: str = ""
+    """That scenario as text, with every default filled in."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {
             "scenario": self.scenario,
+            "title": self.title,
+            "question": self.question,
+            "scenario_hash": self.scenario_hash,
+            "seed": self.seed,
             "axis": self.path,
             "replications": self.replications,
             "ranking": records(self.table),
@@ -73,11 +82,22 @@ class Ranking:
 
         return ranking_markdown(self)
 
-    def plot(self, *, ax: Axes | None = None) -> Axes:
-        """Draw cost against latency; see `simulator.study_plots`."""
-        from simulator import study_plots
+    @property
+    def plot(self) -> RankingPlots:
+        """Figures: `.ranking()`, `.frontier()`."""
+        return RankingPlots(self)
 
-        return study_plots.ranking(self.table, self.path, ax=ax)
+    def save(self, folder: str | Path, *, command: str | None = None) -> Path:
+        """Write a folder that `crossprem report` turns into a page: all of it, or nothing.
+
+        Raises
+        ------
+        UsageError
+            If the folder holds other things, or cannot be written.
+        """
+        from simulator.study.folders import save_ranking
+
+        return save_ranking(self, Path(folder), command)
 
 
 def rank(
@@ -123,7 +143,17 @@ def rank(
     order = sorted(range(len(frame)), key=lambda n: _order(rows[n]))
     frame = frame.iloc[order].reset_index(drop=True)
     frame.insert(0, "rank", range(1, len(frame) + 1))
-    return Ranking(scenario.name, scenario.title, path, count, frame)
+    return Ranking(
+        scenario.name,
+        scenario.title,
+        path,
+        count,
+        frame,
+        scenario.question or "",
+        scenario.run.seed,
+        scenario.content_hash(),
+        scenario.resolved_yaml(),
+    )
 
 
 def names_of(scenario: Scenario, path: str) -> tuple[str, ...]:

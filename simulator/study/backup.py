@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from simulator.base.errors import UsageError
 from simulator.base.units import format_duration, format_rate, format_ratio
 from simulator.catalog import load_catalog
-from simulator.components.connection import IpsecConnection
-from simulator.components.expressroute_connection import ExpressRouteConnection
 from simulator.run import run
 from simulator.scenario import Scenario
 from simulator.study.compare import Progress
+
+if TYPE_CHECKING:
+    pass
 
 RATES: Final = ("rate", "reply_rate")
 TOLERANCE_RATIO: Final = 0.005
@@ -108,13 +109,13 @@ def backup(scenario: Scenario, *, progress: Progress | None = None) -> Backup:
 
 def without_expressroute(scenario: Scenario) -> Scenario:
     """The same design without its ExpressRoute connections and without faults."""
-    if not any(isinstance(c, IpsecConnection) for c in scenario.connections.values()):
+    if not any(c.type == "ipsec" for c in scenario.connections.values()):
         raise UsageError(f"{scenario.name}: has no IPsec connection, so no VPN that could stand by")
     written = scenario.written.data["connections"]
     left = {
         name: connection
         for name, connection in written.items()
-        if not isinstance(scenario.connections.get(name), ExpressRouteConnection)
+        if name not in scenario.connections or scenario.connections[name].type != "expressroute"
     }
     gone = written.keys() - left.keys()
     return scenario.with_({"connections": left, "faults": [], **_preferences(scenario, gone)})

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -21,12 +22,16 @@ import pandas as pd
 from kernels import histogram
 from simulator import metrics
 from simulator.base.errors import UsageError
+from simulator.headlines import COST
 from simulator.result import HEADLINES, KEYS, Result, records
 from simulator.run import loaded, run
+from simulator.study.drawing import ComparisonPlots
+from simulator.study.inputs import Difference, differences_of
+from simulator.study.options import options
 from simulator.study.statistics import interval
+from simulator.targets import Judgement, judge
 
 if TYPE_CHECKING:
-    from simulator.plots import Axes
     from simulator.scenario import Scenario
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -43,19 +48,9 @@ SAME_TIME: Final = ("horizon", "warm_up", "time_bin")
 """Settings of a run that must agree, or figures mean different things."""
 BETTER_IS: Final = {c.name: c.better for c in metrics.columns("streams") if c.better}
 FIGURES: Final = tuple(name for name in HEADLINES if name in BETTER_IS)
-COST: Final = "monthly_cost_usd"
 LATENCY_RESOLUTION_RATIO: Final = 0.5 / histogram.STEPS_PER_OCTAVE
 """Half of the widest bucket of the histogram from which latencies are read."""
 CENT_USD: Final = 0.01
-
-
-@dataclass(frozen=True)
-class Difference:
-    """An input that two designs do not share."""
-
-    path: str
-    baseline: str
-    other: str
 
 
 @dataclass(frozen=True)
@@ -73,6 +68,16 @@ class Comparison:
     time_bin_s: float
     differences: Mapping[str, tuple[Difference, ...]]
     """By design: the inputs in which it differs from the baseline."""
+    question: str = ""
+    """What the baseline's scenario asks."""
+    seed: int | None = None
+    """Of all designs; None if each kept its own."""
+    limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By design: the limits of its targets in SI units."""
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    """By design: SHA-256 of all values of its scenario."""
+    resolved: Mapping[str, str] = field(default_factory=dict)
+    """By design: its scenario as text, with every default filled in."""
 
     @property
     def replications(self) -> int:
@@ -148,22 +153,47 @@ class Comparison:
         worse = self.table[self.table["verdict"] == WORSE]
         return worse[worse["ratio"].abs() > threshold_ratio]
 
+    @cached_property
+    def designs(self) -> pd.DataFrame:
+        """One row for each design, as an option: see `simulator.study.options`."""
+        return options(self)
+
+    def targets(self, name: str) -> list[Judgement]:
+        """Targets of a design, judged by the worst of its replications."""
+        runs = self.runs[self.runs["design"] == name]
+        return judge(self.limits.get(name, {}), runs, _mean(self._costs_of(name)))
+
+    @property
+    def plot(self) -> ComparisonPlots:
+        """Figures: `.differences()`, `.frontier()`."""
+        return ComparisonPlots(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
+        options_of = {row["design"]: row for row in records(self.designs)}
         return {
             "baseline": self.names[0],
+            "question": self.question,
             "designs": [
                 {
                     "name": name,
                     "title": title,
                     "monthly_cost_usd": _mean(self._costs_of(name)),
                     "verdict": None if name == self.names[0] else self.verdict(name),
+                    "headlines": {
+                        key: value
+                        for key, value in options_of[name].items()
+                        if key not in {"design", "title"}
+                    },
+                    "targets": [asdict(judgement) for judgement in self.targets(name)],
+                    "scenario_hash": self.hashes.get(name, ""),
                     "inputs": [vars(d) for d in self.differences.get(name, ())],
                 }
                 for name, title in zip(self.names, self.titles, strict=True)
             ],
             "confidence": self.confidence,
             "replications": self.replications,
+            "seed": self.seed,
             "figures": records(self.table),
         }
 
@@ -173,11 +203,17 @@ class Comparison:
 
         return markdown(self)
 
-    def plot(self, *, ax: Axes | None = None) -> Axes:
-        """Draw the differences with their intervals; see `simulator.study_plots`."""
-        from simulator import study_plots
+    def save(self, folder: str | Path, *, command: str | None = None) -> Path:
+        """Write a folder that `crossprem report` turns into a page: all of it, or nothing.
 
-        return study_plots.differences(self.table, self.names[0], self.confidence, ax=ax)
+        Raises
+        ------
+        UsageError
+            If the folder holds other things, or cannot be written.
+        """
+        from simulator.study.folders import save_comparison
+
+        return save_comparison(self, Path(folder), command)
 
 
 def compare(
@@ -243,6 +279,11 @@ def compare(
             name: tuple(differences_of(scenarios[0], scenario))
             for name, scenario in zip(called[1:], scenarios[1:], strict=True)
         },
+        question=scenarios[0].question or "",
+        seed=scenarios[0].run.seed if len({s.run.seed for s in scenarios}) == 1 else None,
+        limits={n: s.targets.limits for n, s in zip(called, scenarios, strict=True)},
+        hashes={n: s.content_hash() for n, s in zip(called, scenarios, strict=True)},
+        resolved={n: s.resolved_yaml() for n, s in zip(called, scenarios, strict=True)},
     )
 
 
@@ -320,33 +361,3 @@ def _ratio(difference: float, baseline: float | None) -> float:
     if difference == 0 or baseline is None or math.isnan(difference):
         return 0.0 if difference == 0 else math.nan
     return difference / abs(baseline) if baseline else math.copysign(math.inf, difference)
-
-
-# ---------------------------------------------------------------------------------------------
-# Inputs
-# ---------------------------------------------------------------------------------------------
-
-
-def differences_of(first: Scenario, other: Scenario) -> Iterator[Difference]:
-    """The inputs that two designs do not share, defaults included, by dotted path."""
-    a, b = (dict(_leaves(s.model_dump(mode="json", by_alias=True), ())) for s in (first, other))
-    for path in sorted(a.keys() | b.keys()):
-        if path not in {"title", "question"} and a.get(path) != b.get(path):
-            yield Difference(path, *(_shown(side.get(path)) for side in (a, b)))
-
-
-def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from _leaves(item, (*path, str(key)))
-    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-        for index, item in enumerate(value):
-            yield from _leaves(item, (*path, str(index)))
-    else:
-        yield ".".join(path), value
-
-
-def _shown(value: Any) -> str:
-    if value is None or value in ({}, []):
-        return "-"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -15,7 +15,8 @@ from simulator.base.units import (
     format_money,
     format_quantity,
 )
-from simulator.study.compare import COST, IDENTICAL, NO_EVIDENCE
+from simulator.headlines import COST
+from simulator.study.compare import IDENTICAL, NO_EVIDENCE
 
 if TYPE_CHECKING:
     from simulator.study.axis import Ranking

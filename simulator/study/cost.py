@@ -11,8 +11,6 @@ from typing import Any
 from simulator.base.errors import UsageError
 from simulator.base.units import RATE, UnitError, parse_quantity
 from simulator.catalog import Catalog, load_catalog
-from simulator.components.expressroute_gateway import ExpressRouteGatewaySchema
-from simulator.components.gateway import VpnGateway
 from simulator.engine import Progress
 from simulator.engine import run as run_engine
 from simulator.planner import build
@@ -87,18 +85,16 @@ def _break_even(design: Scenario, bandwidth: str, prices: Prices, catalog: Catal
         raise UsageError(f"--break-even {bandwidth}: {error}") from None
     catalog.expressroute_circuit(bandwidth_bps)  # raises, with the nearest, if it is not sold
     gateways = list(design.gateways.values())
-    vpn = [g.sku for g in gateways if isinstance(g, VpnGateway)]
-    expressroute = [
-        g.sku
-        for g in gateways
-        if isinstance(g, ExpressRouteGatewaySchema) and g.scale_units is None
-    ]
+    vpn = [g.sku for g in gateways if g.type == "vpn"]
+    expressroute = [g.sku for g in gateways if g.type == "expressroute" and g.scale_units is None]
     region = (
         design.vnets[gateways[0].vnet].region
         if gateways
         else next(iter(design.vnets.values())).region
     )
-    place = next((circuit_place(design, name, catalog) for name in design.circuits), None)
+    place = next(
+        (circuit_place(design, name, catalog) for name in design.section("circuits")), None
+    )
     zone = catalog.region(region).egress_zone if place is None else place.zone
     return tariffs(
         prices,

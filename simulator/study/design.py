@@ -44,6 +44,7 @@ from simulator.base.units import (
 from simulator.catalog import load_catalog
 from simulator.metrics import columns
 from simulator.metrics.metric import TEXT
+from simulator.recorder import Fidelity
 from simulator.scenario import source as sources
 from simulator.scenario.load import read, unknown_paths
 from simulator.scenario.problems import from_pydantic
@@ -111,8 +112,9 @@ class Span(fields.Schema):
     whole: bool = Field(default=False, description="round to whole numbers of the unit as written")
 
     @model_validator(mode="after")
-    def _ends(self) -> Span:
-        if self.scale == "log" and not (self.ends[0] > 0 and self.ends[1] > 0):
+    def _sense(self) -> Span:
+        ends = self.ends
+        if self.scale == "log" and not min(ends) > 0:
             fields.refuse("a logarithmic scale needs ends above 0", "write scale: linear")
         return self
 
@@ -132,6 +134,8 @@ class Span(fields.Schema):
             if self.dimension is not None:
                 numbers.append(parse_quantity(str(end), self.dimension))
             elif isinstance(end, int | float) and not isinstance(end, bool):
+                if not math.isfinite(end):
+                    fields.refuse("both ends must be finite numbers", "write for example 1 and 9")
                 numbers.append(float(end))
             else:
                 fields.refuse(f"'{end}' is no quantity", "write for example 10 Mbit/s, or a list")
@@ -228,16 +232,30 @@ class Design(fields.Schema):
                 fields.refuse(f"{path}: a span needs its number of values", "write steps: 5")
             if isinstance(axis, tuple) and not axis:
                 fields.refuse(f"{path}: must have at least one value", "add one")
-        counts = {path: len(values_of(axis)) for path, axis in self.vary.items() if axis}
+            for above in self.vary:
+                if path.startswith(f"{above}."):
+                    fields.refuse(f"{path} lies in {above}, which varies itself", "name one only")
+        counts = {path: _count_of(axis) for path, axis in self.vary.items() if axis}
         if self.method == "zip" and len(set(counts.values())) > 1:
             shown = ", ".join(f"{path} has {count}" for path, count in counts.items())
             fields.refuse(f"with zip all have as many values: {shown}", "write method: grid")
+        each = self.points or max(counts.values(), default=1)
+        rows_count = math.prod(counts.values()) if self.method == "grid" else each
+        points_count = rows_count * max(1, len(self.scenarios))
+        if points_count > POINTS_MAX:
+            rule = f"a sweep has at most {POINTS_MAX} points, and this would have {points_count}"
+            fields.refuse(rule, "take fewer values, or a sample: method: sobol, points: 1024")
         return self
 
     @property
     def is_sample(self) -> bool:
         """Whether points are drawn rather than listed."""
         return self.method in {"latin-hypercube", "sobol"}
+
+
+def _count_of(axis: Any) -> int:
+    """How many values an axis lists."""
+    return len(axis) if isinstance(axis, tuple) else axis.steps or 0
 
 
 def values_of(axis: Any) -> tuple[Any, ...]:
@@ -292,6 +310,24 @@ class Sweepable:
         }
         text = json.dumps(whole, sort_keys=True, ensure_ascii=True, default=str)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    @property
+    def fidelities(self) -> tuple[Fidelity, ...]:
+        """The levels of simulation that points may need, at least one."""
+        given = list(self.design.set_.items())
+        for path, axis in self.design.vary.items():
+            given += [(path, value) for value in axis] if isinstance(axis, tuple) else []
+        written = [base.tree.data.get("run") for base in self.bases]
+        maps = [value for path, value in given if path == "run"] or written
+        runs: list[Mapping[str, Any]] = [run if isinstance(run, Mapping) else {} for run in maps]
+        levels = [value for path, value in given if path == "run.fidelity"]
+        levels = levels or [run.get("fidelity") for run in runs]
+        zooms = [run.get("zoom") for run in runs]
+        zooms += [value for path, value in given if path.startswith("run.zoom")]
+        found: list[Fidelity] = ["flow"] if "flow" in levels else []
+        if any(level != "flow" for level in levels) or any(zoom is not None for zoom in zooms):
+            found.append("packet")
+        return tuple(found)
 
     def overrides(self, point: Point) -> dict[str, Any]:
         """What to set in the base, by dotted path."""

@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from typing import Any, Final, Protocol
 
 from simulator.base.errors import UsageError
+from simulator.recorder import Fidelity
 from simulator.study import worker
 
 AHEAD: Final = 1
 """Batches beyond one for each worker, so that nobody waits for the next."""
+
+READY: Final[Mapping[Fidelity, str]] = {
+    "packet": "simulator.study.ready",
+    "flow": "simulator.study.ready_flow",
+}
+"""Module whose import loads the kernels of a level."""
 
 CONNECT_S: Final = 10.0
 """How long to wait for a scheduler."""
@@ -46,10 +54,10 @@ class LocalWorkers:
 
     breaks_whole = True
 
-    def __init__(self, count: int | None) -> None:
+    def __init__(self, count: int | None, fidelities: Sequence[Fidelity]) -> None:
         self.count = count or processors()
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["simulator.study.ready"])
+        self._context.set_forkserver_preload([READY[fidelity] for fidelity in fidelities])
         self.executor: Executor = self._new()
 
     def _new(self) -> ProcessPoolExecutor:

@@ -20,6 +20,7 @@ from simulator.base.errors import UsageError
 from simulator.base.units import parse_quantity
 from simulator.run import make_ready
 from simulator.study.design import UNIT_OF, Point, Sweepable, dimension_of, read_design
+from simulator.study.drawing import SweepPlots
 from simulator.study.executors import AHEAD, ClusterWorkers, LocalWorkers, Workers, is_loss
 from simulator.study.store import (
     DESIGN,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 BATCH_S: Final = 0.25
 """Work that a batch should hold, so that handing out costs little and little is lost."""
 BATCH_MAX: Final = 200
+KEPT_TOGETHER: Final = 8
+"""Points in a batch as long as all were there already, which says nothing of the next."""
 DEATHS_MAX: Final = 3
 """Workers that may be lost over a point before it counts as failed."""
 LOOK_S: Final = 1.0
@@ -58,6 +61,11 @@ class Sweep:
     kept_count: int = 0
     """Points that were there already."""
     wall_s: float = 0.0
+
+    @property
+    def plot(self) -> SweepPlots:
+        """Figures: `.frontier()`."""
+        return SweepPlots(self)
 
     @property
     def failed(self) -> pd.DataFrame:
@@ -148,7 +156,9 @@ def sweep(
     begin_s = time.monotonic()
     whole = read_design(Path(design), set)
     store = _opened(whole, out, resume=resume)
-    make_ready()
+    fidelities = whole.fidelities
+    for fidelity in fidelities:
+        make_ready(fidelity)
     job = Job(
         url=store.url,
         bases=whole.bases,
@@ -156,9 +166,12 @@ def sweep(
         replications=whole.design.replications,
         timeout_s=whole.design.timeout,
         version=version_hash(),
+        fidelities=fidelities,
         is_elsewhere=scheduler is not None,
     )
-    pool: Workers = LocalWorkers(workers) if scheduler is None else ClusterWorkers(scheduler)
+    pool: Workers = (
+        LocalWorkers(workers, fidelities) if scheduler is None else ClusterWorkers(scheduler)
+    )
     try:
         done = _Hands(pool, job, whole.points, progress).compute()
     finally:
@@ -255,6 +268,7 @@ class _Hands:
     _done: dict[int, Done] = field(default_factory=dict)
     _deaths: Counter[int] = field(default_factory=Counter)
     _busy_s: float = 0.0
+    _computed_count: int = 0
 
     def compute(self) -> list[Done]:
         """What became of each point, in order."""
@@ -306,15 +320,19 @@ class _Hands:
 
     def _batch(self, waiting: deque[Point]) -> tuple[Point, ...]:
         """As many points as take `BATCH_S`, as far as one knows, and no more than a fair share."""
-        computed = sum(not done.is_kept for done in self._done.values())
-        each_s = self._busy_s / len(self._done) if computed else BATCH_S
+        wanted = 1
+        if self._computed_count:
+            wanted = int(BATCH_S * len(self._done) / max(self._busy_s, 1e-6))
+        elif self._done:
+            wanted = KEPT_TOGETHER
         fair = len(waiting) // (2 * self.pool.count)
-        size = max(1, min(int(BATCH_S / max(each_s, 1e-6)), fair, BATCH_MAX))
+        size = max(1, min(wanted, fair, BATCH_MAX))
         return tuple(waiting.popleft() for _ in range(size))
 
     def _take(self, found: Iterable[Done], wall_s: float) -> None:
         for done in found:
             self._done[done.number] = done
+            self._computed_count += not done.is_kept
         # A batch waits behind those in front of it: this is an upper bound.
         self._busy_s += wall_s
         self._show()
@@ -400,7 +418,8 @@ def _values(whole: Sweepable, of_point: Sequence[int]) -> dict[str, Any]:
         values = written if plain else [str(v) for v in written]
         kind = pa.float64() if plain else pa.string()
         found[path] = pa.array([values[n] for n in of_point], kind)
-        dimensions = {dimension_of(value) for value in written}
+        texts = {value if isinstance(value, str) else "" for value in written}
+        dimensions = {dimension_of(text) for text in texts}
         dimension = dimensions.pop() if len(dimensions) == 1 else None
         if dimension is not None:
             unit = next(name for name, known in UNIT_OF.items() if known is dimension)
@@ -419,7 +438,7 @@ def _frame(table: Any) -> pd.DataFrame:
 
 def _save(store: Store, table: Any) -> None:
     try:
-        store.put(TABLE, to_bytes(table, compression="zstd"))
+        store.put(TABLE, to_bytes(table))
     except OSError as error:
         raise UsageError(
             f"{store.url}: {TABLE} cannot be written ({error.strerror or error}); free some space "

@@ -271,7 +271,7 @@ def _outcomes(
         return
     from simulator.study.executors import LocalWorkers
 
-    pool = LocalWorkers(workers)
+    pool = LocalWorkers(workers, (scenario.run.fidelity,))
     try:
         futures = {
             pool.executor.submit(outcome, scenario, overrides): number

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import faulthandler
 import json
-import math
 import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import Any, Final, TextIO
 
 from simulator import engine, metrics, planner
 from simulator.base.errors import CrosspremError, DeadlineError, InternalError, UsageError
+from simulator.metrics.metric import Columns
 from simulator.planner import cost
+from simulator.recorder import Fidelity
 from simulator.run import make_ready
 from simulator.scenario import Scenario
 from simulator.scenario.load import build
@@ -38,9 +39,6 @@ from simulator.study.store import (
     to_bytes,
     version_hash,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 HANG_RATIO: Final = 2.0
 HANG_S: Final = 5.0
@@ -58,6 +56,8 @@ class Job:
     timeout_s: float
     version: str
     """`store.version_hash()` of whoever hands out the points."""
+    fidelities: tuple[Fidelity, ...]
+    """Levels of simulation that the points may need."""
     is_elsewhere: bool
     """Whether workers may have sources of their own, which must be the same."""
 
@@ -101,7 +101,8 @@ def work(job: Job, points: tuple[Point, ...]) -> list[Done]:
             "a worker has another version of crossprem or of its catalogue; install the same one "
             "on every machine"
         )
-    make_ready()
+    for fidelity in job.fidelities:
+        make_ready(fidelity)
     store = Store(job.url)
     return [_guarded(job, store, point) for point in points]
 
@@ -138,41 +139,41 @@ def _point(job: Job, store: Store, point: Point) -> Done:
         raise
     except Exception as error:  # whatever a point raises must not end the others
         values = json.dumps([base.tree.data, overrides], sort_keys=True, default=str)
-        return _failed(store, point, address_of(job.version, "unresolved", values, how), error)
+        address = address_of(job.version, "unresolved", values, how)
+        return _kept(store, point, address) or _failed(store, point, address, error)
     address = address_of(job.version, scenario.content_hash(), how)
-    if store.has_point(address):
-        status, error_text = _kept(store, address)
-        return Done(point.number, status, address, error_text, is_kept=True)
+    kept = _kept(store, point, address)
+    if kept is not None:
+        return kept
     try:
         table = _table(scenario, address, job)
     except (DeadlineError, OSError, MemoryError):
         raise
     except Exception as error:
         return _failed(store, point, address, error)
-    store.put(point_file(address), to_bytes(table))
+    store.put(point_file(address), to_bytes(table, is_small=True))
     return Done(point.number, OK, address)
 
 
-def _kept(store: Store, address: str) -> tuple[str, str]:
-    rows = store.points([address]).select(["status", "error"]).slice(0, 1).to_pylist()
-    return str(rows[0]["status"]), str(rows[0]["error"] or "")
+def _kept(store: Store, point: Point, address: str) -> Done | None:
+    """What became of a point, if that is in the store already."""
+    found = store.kept(address)
+    if found is None:
+        return None
+    status, error = found
+    return Done(point.number, status, address, error, is_kept=True)
 
 
 def _failed(store: Store, point: Point, address: str, error: Exception) -> Done:
     """Keep the error of a point: it would be the same again."""
     import pyarrow as pa
 
-    if store.has_point(address):
-        return Done(point.number, *_reordered(_kept(store, address), address), is_kept=True)
     text = _in_words(error)
     row = {"address": [address], "status": [FAILED], "error": [text]}
     columns = [pa.array(row.get(f.name, [None]), f.type) for f in schema()]
-    store.put(point_file(address), to_bytes(pa.table(columns, schema=schema())))
+    table = pa.table(columns, schema=schema())
+    store.put(point_file(address), to_bytes(table, is_small=True))
     return Done(point.number, FAILED, address, text)
-
-
-def _reordered(kept: tuple[str, str], address: str) -> tuple[str, str, str]:
-    return kept[0], address, kept[1]
 
 
 def _in_words(error: Exception) -> str:
@@ -183,57 +184,61 @@ def _in_words(error: Exception) -> str:
 
 def _table(scenario: Scenario, address: str, job: Job) -> Any:
     """The rows of a point, all its replications one below the other."""
-    import pandas as pd
     import pyarrow as pa
 
-    frames = list(_replicated(scenario, job))
-    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-    count = len(frame)
-    given: dict[str, Any] = {
-        "address": pa.array([address] * count, pa.string()),
-        "status": pa.array([OK] * count, pa.string()),
-        "error": pa.nulls(count, pa.string()),
-    }
-    columns = [
-        given[field.name]
-        if field.name in given
-        else pa.array(frame[field.name], field.type, from_pandas=True)
-        for field in schema()
-    ]
-    return pa.table(columns, schema=schema())
+    return pa.Table.from_batches(list(_replicated(scenario, address, job)))
 
 
-def _replicated(scenario: Scenario, job: Job) -> Iterator[pd.DataFrame]:
+def _replicated(scenario: Scenario, address: str, job: Job) -> Iterator[Any]:
     """The table `streams` of each replication, until there are enough."""
     wanted = job.replications
     most = wanted if isinstance(wanted, int) else wanted.at_most
     end_s = time.monotonic() + job.timeout_s
-    seen: list[pd.DataFrame] = []
+    seen: list[Any] = []
     for replicate in range(most):
         plan = planner.build(scenario, replicate)
         left_s = end_s - time.monotonic()
         if left_s <= 0:
             raise DeadlineError("no time is left for the next replication")
         log = engine.run(plan, deadline_s=left_s)
-        frame = metrics.compute("streams", plan, log)
-        found = cost.of_run(scenario, plan, log.total["delivered_bytes"])
-        total_usd = found.total_usd
-        frame.insert(0, "monthly_cost_usd", math.nan if total_usd is None else total_usd)
-        frame.insert(0, "replicate", replicate)
-        yield frame
+        total_usd = cost.of_run(scenario, plan, log.total["delivered_bytes"]).total_usd
+        own = {
+            "address": address,
+            "status": OK,
+            "replicate": replicate,
+            "monthly_cost_usd": total_usd,
+        }
+        batch = _batch(own, metrics.values("streams", plan, log))
+        yield batch
         if isinstance(wanted, Precision):
-            seen.append(frame)
+            seen.append(batch)
             if len(seen) >= wanted.at_least and _is_precise(seen, wanted):
                 return
 
 
-def _is_precise(seen: list[pd.DataFrame], wanted: Precision) -> bool:
-    """Whether the figure is known well enough for each stream and direction with payload."""
-    import pandas as pd
+def _batch(own: Mapping[str, Any], streams: Columns) -> Any:
+    """Rows of a point as Arrow has them: `own` is the same in each, the rest is the streams'."""
+    import pyarrow as pa
 
-    rows = pd.concat(seen)
+    count = len(streams["stream"])
+    columns = [
+        pa.array(streams[field.name], field.type, from_pandas=True)
+        if field.name in streams
+        else pa.repeat(pa.scalar(own.get(field.name), field.type), count)
+        for field in schema()
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema())
+
+
+def _is_precise(seen: Sequence[Any], wanted: Precision) -> bool:
+    """Whether the figure is known well enough for each stream and direction with payload."""
+    import pyarrow as pa
+
+    keys = ["stream", "direction"]
+    columns = [*keys, "goodput_bps", wanted.of]
+    rows = pa.Table.from_batches(seen).select(list(dict.fromkeys(columns))).to_pandas()
     rows = rows[rows["goodput_bps"] > 0]
-    for _, group in rows.groupby(["stream", "direction"], sort=False):
+    for _, group in rows.groupby(keys, sort=False):
         found = interval(group[wanted.of].to_numpy(float), wanted.confidence)
         if found.count and not found.half_width <= wanted.half_width * abs(found.mean):
             return False

@@ -6,13 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
+from simulator.arrivals import Varying
 from simulator.base import fields
 from simulator.base.fields import OfferedRate, PacketSize, Rate, defaulted
 from simulator.plan import FORWARD, RETURN, Direction
 from simulator.ways import StreamDraft
 
 
-class Constant(fields.TrafficSchema):
+class Constant(Varying, fields.TrafficSchema):
     """Packets so spaced that the rate is the same at any time."""
 
     kind: Literal["constant"] = Field(description="kind of traffic")
@@ -21,13 +22,16 @@ class Constant(fields.TrafficSchema):
     packet_size: PacketSize = Field(
         description="a packet mix of the catalogue, or one size of IP packets"
     )
+    flows: int = Field(
+        default=1, ge=1, le=10_000, description="flows of UDP that share the rate evenly"
+    )
 
 
 Schema = Constant
 
 
 def plan_rows(constant: Constant, stream: StreamDraft) -> None:
-    """Add one flow of UDP for each direction that sends."""
+    """Add the flows of UDP of each direction that sends."""
     rates: tuple[tuple[Direction, float], ...] = (
         (FORWARD, constant.rate),
         (RETURN, constant.reply_rate),
@@ -35,17 +39,19 @@ def plan_rows(constant: Constant, stream: StreamDraft) -> None:
     for direction, rate_bps in rates:
         if rate_bps == 0:
             continue
-        label = stream.label("0")
         sizes_bytes, weights = stream.packet_sizes(direction, constant.packet_size)
-        stream.builder.constant(
-            stream.stream,
-            direction,
-            stream.routes(direction, label, do_not_fragment=False),
-            sizes_bytes=sizes_bytes,
-            weights=weights,
-            rate_bps=rate_bps,
-            start_s=stream.start_s(constant.start),
-            stop_s=stream.stop_s(constant.stop),
-            header_bytes=stream.udp_header_bytes,
-            label=label,
-        )
+        for flow in range(constant.flows):
+            label = stream.label(str(flow))
+            stream.builder.constant(
+                stream.stream,
+                direction,
+                stream.routes(direction, label, do_not_fragment=False),
+                sizes_bytes=sizes_bytes,
+                weights=weights,
+                rate_bps=rate_bps / constant.flows,
+                start_s=stream.start_s(constant.start),
+                stop_s=stream.stop_s(constant.stop),
+                header_bytes=stream.udp_header_bytes,
+                label=label,
+                profile=constant.factors(stream.horizon_s),
+            )

@@ -6,14 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulator.arrivals import DayProfile
+from simulator.arrivals import DayProfile, Varying
 from simulator.base import fields
 from simulator.base.fields import OfferedRate, PacketSize, Rate, defaulted
 from simulator.plan import FORWARD, RETURN, Direction
 from simulator.ways import StreamDraft
 
 
-class Poisson(fields.TrafficSchema):
+class Poisson(Varying, fields.TrafficSchema):
     """Packets at independent exponential intervals."""
 
     kind: Literal["poisson"] = Field(description="kind of traffic")
@@ -58,5 +58,5 @@ def plan_rows(poisson: Poisson, stream: StreamDraft) -> None:
                 stop_s=stream.stop_s(poisson.stop),
                 header_bytes=stream.udp_header_bytes,
                 label=stream.label(str(part)),
-                profile=None if poisson.profile is None else poisson.profile.profile(),
+                profile=poisson.factors(stream.horizon_s),
             )

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from simulator.arrivals import DayProfile, Sizes, Times
+from simulator.arrivals import DayProfile, Sizes, Times, Varying
 from simulator.base import fields
 from simulator.base.fields import Quantity, Rate, catalogued, refuse
 from simulator.base.units import BITS_PER_BYTE, SIZE
@@ -20,7 +20,7 @@ from simulator.ways import StreamDraft
 FLOW_LEVEL_ONLY = True
 
 
-class Transfers(fields.TrafficSchema):
+class Transfers(Varying, fields.TrafficSchema):
     """TCP transfers of finite size that come one after another."""
 
     kind: Literal["transfers"] = Field(description="kind of traffic")
@@ -83,7 +83,7 @@ def plan_rows(transfers: Transfers, stream: StreamDraft) -> None:
             arrivals_per_s=arrivals_per_s / len(parts),
             users=users,
             think=None if transfers.think is None else transfers.think.distribution(),
-            profile=None if transfers.profile is None else transfers.profile.profile(),
+            profile=transfers.factors(stream.horizon_s),
             start_s=stream.start_s(transfers.start),
             stop_s=stream.stop_s(transfers.stop),
             handshake_rtt_s=stream.rtt_s,

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from simulator import compare, load, sweep
 from simulator.report import write_report
+from simulator.study.axis import rank
+from tests.report.conftest import SCENARIO
+from tests.report.test_report import SWEEP
 
 pytestmark = pytest.mark.browser
 
@@ -39,19 +43,67 @@ def address(run_folder, tmp_path_factory) -> str:
     return path.as_uri()
 
 
-@pytest.fixture(params=["light", "dark"])
-def page(request, browser, address):
-    context = browser.new_context(
-        color_scheme=request.param, viewport={"width": 1000, "height": 900}, offline=True
-    )
+def opened(context, address):
+    """A page that keeps what went wrong and what it asked for."""
     found = context.new_page()
     found.problems, found.requests = [], []
     found.on("console", lambda m: found.problems.append(m.text) if m.type == "error" else None)
     found.on("pageerror", lambda error: found.problems.append(str(error)))
     found.on("request", lambda request: found.requests.append(request.url))
     found.goto(address)
-    yield found
+    return found
+
+
+@pytest.fixture(params=["light", "dark"])
+def page(request, browser, address):
+    context = browser.new_context(
+        color_scheme=request.param, viewport={"width": 1000, "height": 900}, offline=True
+    )
+    yield opened(context, address)
     context.close()
+
+
+@pytest.fixture(scope="module", params=["comparison", "ranking", "sweep"])
+def study_address(request, tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("study")
+    calm = load(SCENARIO).with_({"run.horizon": "3 s", "run.warm_up": "1 s", "faults": []})
+    match request.param:
+        case "comparison":
+            far = calm.with_("sites.lyon.internet.isp.delay", "14 ms")
+            place = compare(calm, far, replications=3, names=["near", "far"]).save(folder / "out")
+        case "ranking":
+            skus = ["VpnGw1AZ", "VpnGw2AZ", "Basic"]
+            place = rank(calm, "gateways.hub-vpn.sku", skus).save(folder / "out")
+        case _:
+            (folder / "base.yaml").write_text(SCENARIO, encoding="utf-8")
+            (folder / "design.yaml").write_text(SWEEP, encoding="utf-8")
+            place = sweep(folder / "design.yaml", folder / "out", workers=1).url
+    return write_report(place, folder / "page.html").as_uri()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_of_studies_open_quietly_fit_and_are_accessible(browser, study_address, theme):
+    context = browser.new_context(
+        color_scheme=theme, viewport={"width": 1000, "height": 900}, offline=True
+    )
+    found = opened(context, study_address)
+    assert found.problems == []
+    assert found.requests == [study_address]
+    assert found.evaluate("document.documentElement.scrollWidth") <= 1_000
+    assert serious_faults(found) == []
+    drawings = [box.bounding_box() for box in found.locator("figure.drawing svg").all()]
+    assert drawings
+    assert all(box["width"] > 700 and box["height"] > 100 for box in drawings)
+    context.close()
+
+
+def serious_faults(page) -> list[tuple[str, list[str]]]:
+    """What axe-core finds of a serious or critical kind."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page)
+    serious = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
+    return [(v["id"], [n["html"][:120] for n in v["nodes"]][:3]) for v in serious]
 
 
 def test_it_opens_without_errors_or_requests(page, address):
@@ -107,11 +159,7 @@ def test_boxes_lie_inside_the_page_and_one_below_the_other(page):
 
 
 def test_themes_differ_and_text_stands_out(page):
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page)
-    serious = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
-    assert serious == [], [(v["id"], [n["html"][:120] for n in v["nodes"]][:3]) for v in serious]
+    assert serious_faults(page) == []
 
 
 def test_a_narrow_window_scrolls_tables_not_the_page(browser, address):

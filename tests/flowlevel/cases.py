@@ -134,6 +134,35 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
+def two_ways(
+    flows: int, up: str, down: str | None = None, rtt: str | None = None
+) -> dict[str, Any]:
+    """Uploads and downloads of one site at once."""
+    traffic = {"up": bulk(flows), "down": bulk(flows, **{"from": "hub", "to": "lyon"})}
+    design = merged(
+        one_site(traffic, up),
+        {"sites": {"lyon": {"internet": {"isp": {"down": down or up}}}}},
+    )
+    return merged(
+        design, {"paths": {"way": {"from": "lyon", "to": "hub", "rtt": rtt}} if rtt else {}}
+    )
+
+
+HELD_OUT: dict[str, dict[str, Any]] = {
+    "two ways, 16 flows": two_ways(16, "200 Mbit/s"),
+    "two ways, 80 Mbit/s": two_ways(8, "80 Mbit/s"),
+    "two ways, 12 ms": two_ways(6, "100 Mbit/s", rtt="12 ms"),
+    "two ways, 50 up and 100 down": two_ways(8, "50 Mbit/s", "100 Mbit/s"),
+    "two ways, one flow each": two_ways(1, "200 Mbit/s"),
+    "two ways, 60 ms": two_ways(8, "200 Mbit/s", rtt="60 ms"),
+    "distances 8 and 24 ms": two_distances("8 ms", "24 ms", 8),
+    "distances 20 and 30 ms": two_distances("20 ms", "30 ms", 6),
+    "distances 5 and 50 ms": two_distances("5 ms", "50 ms", 8),
+    "distances 15 and 60 ms": two_distances("15 ms", "60 ms", 12),
+}
+"""Cases on which no constant of the model was fitted."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One stream and direction at both levels."""
@@ -174,7 +203,7 @@ class Comparison:
 
 
 def planned(case: str, seed: int, **run: str) -> Plan:
-    return build(load(merged(CASES[case], {"run": {"seed": seed, **run}})))
+    return build(load(merged({**CASES, **HELD_OUT}[case], {"run": {"seed": seed, **run}})))
 
 
 def at_flow_level(case: str, seed: int = 1, **run: str) -> tuple[Plan, RunLog]:

@@ -9,7 +9,7 @@ from kernels import layout
 from simulator import engine
 from simulator.base.errors import PlanError
 from simulator.flowlevel import FlowPlane
-from simulator.flowlevel.calendar import factor_at, next_step_s
+from simulator.flowlevel.calendar import factor_at, next_step_ps
 from simulator.flowlevel.tcp import transfer_delay_s
 from simulator.metrics.accounting import imbalances
 from simulator.plan import (
@@ -21,6 +21,7 @@ from simulator.plan import (
     Plan,
     PlanBuilder,
     Profile,
+    to_ps,
 )
 from simulator.result import Result
 from tests.flowlevel.cases import at_flow_level, planned
@@ -178,10 +179,10 @@ def test_profiles_know_their_steps_and_grow_from_month_to_month():
     week = Profile(
         7 * 86_400.0, tuple(86_400.0 * d for d in range(7)), (1, 1, 1, 1, 1, 0.5, 0), 0.1
     )
-    assert factor_at(week, 0.0) == 1.0
-    assert factor_at(week, 5.5 * 86_400.0) == pytest.approx(0.5 * 1.1 ** (5 * 24 / 730))
-    assert factor_at(week, 6.0 * 86_400.0 - 1e-12) == 0.0
-    assert next_step_s(week, 1.2 * 86_400.0) == pytest.approx(2.0 * 86_400.0)
+    assert factor_at(week, 0) == 1.0
+    assert factor_at(week, to_ps(5.5 * 86_400.0)) == pytest.approx(0.5 * 1.1 ** (5 * 24 / 730))
+    assert factor_at(week, to_ps(6.0 * 86_400.0)) == 0.0
+    assert next_step_ps(week, to_ps(1.2 * 86_400.0)) == to_ps(2.0 * 86_400.0)
 
 
 # --- promises -----------------------------------------------------------------------------------

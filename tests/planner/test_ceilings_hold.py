@@ -1,8 +1,8 @@
 """The ceiling that `explain` names is what a run reaches: each pair of places of every scenario.
 
 All traffic of the file is replaced by one stream that asks for more than there is: open-loop at
-1.25 times the ceiling, and sixteen TCP flows. Faults are left out, the times at which clients come
-and go, and BFD, which an overloaded circuit may take down.
+1.25 times the ceiling, one TCP flow and sixteen. Faults are left out, the times at which clients
+come and go, and BFD, which an overloaded circuit may take down.
 """
 
 import copy
@@ -87,25 +87,25 @@ def test_open_loop_traffic_reaches_its_ceiling_and_no_more(file):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("flows", [1, 16])
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
-def test_tcp_reaches_its_ceiling_and_no_more(file):
+def test_tcp_reaches_its_ceiling_and_no_more(file, flows):
+    """Within 3 % of the ceiling, or of the range that explain gives with its reason."""
     scenario = load(file)
     for at, to in pairs(scenario):
-        if at in scenario.clients:
-            continue  # a client has one line of its own, which the other test fills
-        loaded = variant(scenario, BULK | {"from": at, "to": to}, "6 s", "3 s")
+        bulk = BULK | {"from": at, "to": to, "flows": flows}
+        loaded = variant(scenario, bulk, "6 s", "3 s")
         plan = build(loaded)
         ceiling = binding(explained(loaded, plan))
-        if ceiling.ceiling == "flow window / RTT":
-            continue  # nothing on the way has a rate
+        assert bool(ceiling.range_bps) == bool(ceiling.range_why)
+        low_bps, high_bps = ceiling.range_bps or (ceiling.available_bps, ceiling.available_bps)
         settings = plan.tcp_flows[0].settings
-        expected_bps = ceiling.available_bps * settings["mss_bytes"] / settings["segment_bytes"]
+        per_inner = settings["mss_bytes"] / settings["segment_bytes"]
         reached = reached_bps(loaded, plan)
-        if to == INTERNET:
-            # Data and its own ACKs wait in one queue, where bursts cost TCP up to a fifth.
-            assert 0.8 * expected_bps < reached < (1 + TOLERANCE) * expected_bps, (at, to)
-        else:
-            assert reached == pytest.approx(expected_bps, rel=TOLERANCE), (at, to, ceiling.ceiling)
+        where = (at, to, ceiling.ceiling, ceiling.range_why)
+        assert (1 - TOLERANCE) * low_bps <= reached / per_inner <= (1 + TOLERANCE) * high_bps, where
+        if flows > 1 and "random loss" not in ceiling.ceiling and to != INTERNET:
+            assert low_bps > 0.6 * ceiling.available_bps, where  # many flows fill what they share
 
 
 def test_tcp_on_uneven_links_takes_what_each_link_leaves():

@@ -145,8 +145,10 @@ def test_window_and_round_trip():
     paths = {"p": {"from": "lyon", "to": "hub", "rtt": "30 ms"}}
     found = explain(design(traffic={"bulk": bulk}, paths=paths))
     row = found.stream("bulk").ceilings[0]
-    rtt_s = found.stream("bulk").rtt_s
-    assert 0.030 < rtt_s < 0.032
+    assert 0.030 < found.stream("bulk").rtt_s < 0.032
+    # The tail of the gateway's latency counts: the mean is above the median.
+    rtt_s = found.stream("bulk").rtt_s_mean
+    assert 0.031 < rtt_s < 0.034
     window_bytes = 2**22 // 1338 * 1338
     assert row.stream_bps == pytest.approx(4 * window_bytes * 8 / rtt_s * 1390 / 1338)
     assert row.source == "scenario"

@@ -71,6 +71,6 @@ def test_flow_events_are_those_of_users_and_their_thoughts():
 def test_a_long_packet_run_is_worth_a_word():
     office = {"rate": "150 Mbit/s"}
     assert suggestion(build(design(run={"horizon": "10 s"}, traffic={"office": office}))) == ""
-    slow = build(design(run={"horizon": "1 d", "time_bin": "1 min"}, traffic={"office": office}))
+    slow = build(design(run={"horizon": "2 d", "time_bin": "1 min"}, traffic={"office": office}))
     assert estimates(slow)[0].cpu_s > SLOW_S
     assert "--fidelity flow" in suggestion(slow)

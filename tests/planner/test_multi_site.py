@@ -51,6 +51,21 @@ def test_explain_names_the_line_where_the_line_is_less_than_a_share():
     assert "96 TCP flows" in instance.load
 
 
+def test_explain_says_what_is_left_beside_the_others():
+    """As the kernel of fair shares finds it, and bounded by the instance where that is less."""
+    scenario = load(FILE)
+    kernel = fair_shares_bps(build(scenario))
+    found = explain(scenario)
+    for name, share_bps in kernel.items():
+        row = found.stream(name)
+        assert row.fair_share_bps == pytest.approx(share_bps, rel=1e-3), name
+        at = "hub-vpn.instance-0" if "backup" in name else row.fair_share_at
+        assert row.fair_share_at == at
+    assert found.stream("stock-ulm").fair_share_at == "ulm.isp.up"
+    assert "fair share is 72.8" in found.text()
+    assert found.text().count("fair share") == 8  # the depots have what their lines carry
+
+
 @pytest.mark.slow
 def test_simulated_shares_are_weighted_max_min():
     """Of TCP of equal round trip, over 120 s after the warm-up."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from simulator.base.errors import ScenarioError
-from simulator.draft import Translation, translated
+from simulator.nat import Translation, translated
 from simulator.plan import RETURN
 from simulator.planner import build
 from simulator.planner.explain import explain

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from simulator.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 #: What keeps a command short that would run for its own good.
 SHORTER = {
@@ -42,8 +44,23 @@ def test_the_scenario_is_valid():
 
 
 def commands() -> list[list[str]]:
-    lines = re.findall(r"^    crossprem (.*)$", README, re.MULTILINE)
-    return [shlex.split(line, comments=True) for line in lines]
+    """Every command line of README in its order; `make demo` is what its recipe runs."""
+    found = []
+    for program, line in re.findall(r"^    (crossprem|make) (.*)$", README, re.MULTILINE):
+        words = shlex.split(line, comments=True)
+        found.append(demo() if program == "make" and words == ["demo"] else words)
+    return found
+
+
+def demo() -> list[str]:
+    (recipe,) = re.findall(r"^demo:.*\n\t@\$\(BIN\)/crossprem (.*)$", MAKEFILE, re.MULTILINE)
+    (default,) = re.findall(r"^FILE +\?= (.*)$", MAKEFILE, re.MULTILINE)
+    return shlex.split(recipe.replace("$(FILE)", default))
+
+
+def expanded(words: list[str]) -> list[str]:
+    """What the shell makes of names with a star."""
+    return [str(p) for w in words for p in (sorted(Path().glob(w)) if "*" in w else [w])]
 
 
 def test_every_command_is_shown():
@@ -64,8 +81,9 @@ def test_every_command_runs(tmp_path, monkeypatch, capsys):
             assert "holds files that are not of a sweep" in capsys.readouterr().err
             continue
         more = SHORTER.get(words[0], [])
-        assert cli.execute([*words, *more]) == 0, words
+        assert cli.execute([*expanded(words), *more]) == 0, words
     assert Path("report.html").stat().st_size > 100_000
+    assert Path("skus.html").stat().st_size > 20_000
     assert (Path("runs") / "first" / "summary.json").exists()
 
 
@@ -82,6 +100,11 @@ def test_every_link_leads_somewhere(target):
 
 
 def test_make_targets_exist():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"^    make ([a-z]+)", README, re.MULTILINE):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for target in re.findall(r"(?:^    |`)make ([a-z]+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
+
+
+def test_the_environment_that_readme_enters_has_the_command():
+    (line,) = re.findall(r"^    \. \.venv/(\S+)", README, re.MULTILINE)
+    assert (Path(sys.prefix) / line).exists()
+    assert (Path(sys.prefix) / "bin" / "crossprem").exists()

@@ -7,11 +7,13 @@ another version of the font renderer stays below it, a moved line or another tex
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.image import imread
 from matplotlib.testing.compare import compare_images
 
-from simulator import plots, topology_plot, waterfall_plot
+from simulator import frontier_plot, plots, study_plots, topology_plot, waterfall_plot
 from simulator.planner.ceilings import CeilingRow
 from simulator.planner.explain import StreamRow
 from simulator.sketch import Box, Column, Edge, Row, Sketch
@@ -19,7 +21,18 @@ from simulator.sketch import Box, Column, Edge, Row, Sketch
 BASELINE = Path(__file__).parents[1] / "golden" / "figures"
 TOLERANCE = 4.0
 DPI = 60
-KINDS = ("latency", "throughput", "cdf", "utilisation", "failover", "waterfall", "topology")
+KINDS = (
+    "latency",
+    "throughput",
+    "cdf",
+    "utilisation",
+    "failover",
+    "waterfall",
+    "topology",
+    "frontier",
+    "differences",
+    "ranking",
+)
 
 
 def ceilings() -> StreamRow:
@@ -31,7 +44,22 @@ def ceilings() -> StreamRow:
         CeilingRow("site up-link", "500 Mbit/s", "scenario", stream_bps=480e6, binds=True),
     )
     return StreamRow(
-        "backup", "bulk-tcp", "forward", "lyon", "hub", None, 1390.0, 4, 0.024, "", (), rows, None
+        stream="backup",
+        kind="bulk-tcp",
+        direction="forward",
+        at="lyon",
+        to="hub",
+        offered_bps=None,
+        packet_bytes_mean=1390.0,
+        flows_count=4,
+        rtt_s=0.024,
+        rtt_s_mean=None,
+        routing="",
+        ways=(),
+        ceilings=rows,
+        fair_share_bps=None,
+        fair_share_at="",
+        encapsulation=None,
     )
 
 
@@ -62,6 +90,39 @@ def example_sketch() -> Sketch:
     return sketch.finished()
 
 
+def example_designs() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "design": ["VpnGw1AZ", "VpnGw2AZ", "VpnGw3AZ", "ErGw1AZ"],
+            "monthly_cost_usd": [142.0, 361.0, 900.0, 700.0],
+            "latency_s_p95": [0.041, 0.024, 0.026, 0.009],
+        }
+    )
+
+
+def example_differences() -> pd.DataFrame:
+    columns = ("design", "stream", "direction", "figure", "baseline", "difference", "low", "high")
+    rows = (
+        ("far", "office", "forward", "latency_s_p95", 0.02, 0.01, 0.009, 0.011, "worse"),
+        ("far", "office", "forward", "goodput_bps", 40e6, 2e6, 1e6, 3e6, "better"),
+        ("far", "office", "return", "loss_ratio", 0.01, 0.002, -0.05, 0.054, "no evidence"),
+        ("far", "", "", "monthly_cost_usd", 142.0, 0.0, 0.0, 0.0, "identical"),
+    )
+    table = pd.DataFrame(rows, columns=[*columns, "verdict"])
+    return table.assign(ratio=table["difference"] / table["baseline"])
+
+
+def example_ranking() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "value": ["VpnGw2AZ", "VpnGw3AZ", "VpnGw1AZ", "Basic"],
+            "status": ["carries the load", "carries the load", "over a limit", "refused"],
+            "monthly_cost_usd": [361.0, 900.0, 142.0, np.nan],
+            "latency_s_p95": [0.024, 0.023, 0.041, np.nan],
+        }
+    )
+
+
 @pytest.fixture
 def axes(request, result):
     match request.param:
@@ -69,6 +130,13 @@ def axes(request, result):
             return waterfall_plot.waterfall(ceilings(), 420e6)
         case "topology":
             return topology_plot.topology(example_sketch(), "Two sites on one gateway")
+        case "frontier":
+            limits = {"latency_s_p95": 0.03}
+            return frontier_plot.designs(example_designs(), limits=limits)
+        case "differences":
+            return study_plots.differences(example_differences(), "today", 0.99)
+        case "ranking":
+            return study_plots.ranking(example_ranking(), "gateways.hub-vpn.sku")
         case kind:
             return getattr(result.plot, kind)()
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from simulator import readout
@@ -47,6 +48,23 @@ def test_long_names_and_texts_stay_within_the_width(plan, log):
     )
     text = run_text(result, None)
     assert max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_both_links_of_a_circuit_and_what_is_left_after_losing_one():
+    rows = [
+        ("er.primary", "forward", 0.6),
+        ("er.secondary", "forward", 0.5),
+        ("er.primary", "return", 0.2),
+        ("er.secondary", "return", 0.1),
+        ("lone.primary", "forward", 0.9),
+    ]
+    hops = pd.DataFrame(rows, columns=["hop", "direction", "utilisation_ratio"])
+    lines = [line.split() for line in readout._pairs(hops)[2:]]
+    assert lines == [
+        ["er", "forward", *["60", "%", "50", "%", "110", "%", "10", "%", "of", "a", "link"]],
+        ["er", "return", *["20", "%", "10", "%", "30", "%", "nothing"]],
+    ]
+    assert readout._pairs(hops[hops["hop"] == "lone.primary"]) == []
 
 
 def test_many_rows_are_cut_and_said_so(plan, log):
@@ -139,3 +157,13 @@ def test_on_a_terminal_progress_is_a_bar():
 def test_unknown_figures_are_dashes(result, columns):
     result.streams[columns] = np.nan
     assert " - " in run_text(result)
+
+
+def test_copies_of_a_site_are_said_together(plan, log):
+    names = [f"shop-{n}.tunnel-0" for n in range(1, 51)]
+    events = tuple(
+        replace(log.events[0], event_id=n, subject=name) for n, name in enumerate(names, 1)
+    )
+    text = run_text(Result(plan, replace(log, events=events)))
+    assert "shop-1..50.tunnel-0: " in text
+    assert "shop-7" not in text

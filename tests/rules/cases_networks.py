@@ -65,6 +65,17 @@ def prefixes(count: int) -> list[str]:
     return ["192.168.1.0/24", *(f"172.{16 + n // 256}.{n % 256}.0/24" for n in range(count - 1))]
 
 
+OTHER_CLIENTS: dict[str, Any] = {
+    "vnets.dr": vnet(1),
+    "gateways.dr-vpn": {
+        "type": "vpn",
+        "vnet": "dr",
+        "sku": "VpnGw1AZ",
+        "p2s": {"address_pools": ["172.20.0.0/22"], "protocols": ["openvpn"]},
+    },
+    "clients.others": CLIENTS["clients"]["staff"] | {"gateway": "dr-vpn"},
+}
+
 CASES = [
     # clients
     case("R023", CLIENTS, {f"{P2S}.address_pools": ["10.0.7.0/24"]}),
@@ -143,6 +154,12 @@ CASES = [
         CLIENTS,
         {**A_SITE, **ITS_TUNNEL, "clients.staff.public_ip": "203.0.113.1"},
         {**A_SITE, **ITS_TUNNEL, "clients.staff.public_ip": "203.0.113.2"},
+    ),
+    case(
+        "R100",
+        CLIENTS,
+        {**OTHER_CLIENTS, "traffic.work.to": "others"},
+        {**OTHER_CLIENTS, "traffic.work.to": "hub"},
     ),
     case(
         "R101",

@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from simulator import rules_readout
@@ -68,6 +69,49 @@ def test_deploy_plan_refuses_other_files(tmp_path, capsys, name):
     figure = str(tmp_path / name)
     assert execute(["deploy-plan", "scenarios/site-to-site.yaml", "--figure", figure]) == 2
     assert "plan.svg" in capsys.readouterr().err
+
+
+def test_a_deployment_leaves_its_table_and_figure(tmp_path, capsys):
+    folder = tmp_path / "deployment"
+    call = ["deploy-plan", "scenarios/site-to-site.yaml", "--out", str(folder)]
+    assert execute(call) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith((folder / "deployment.txt").read_text(encoding="utf-8"))
+    assert str(folder) in printed
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    steps = pd.read_csv(folder / "steps.csv")
+    assert steps["step"].tolist() == [step["name"] for step in summary["steps"]]
+    assert steps["end_s"].max() == summary["total_s"]
+    critical = steps.loc[steps["is_critical"], "step"].tolist()
+    assert critical == summary["critical_path"]
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(folder / "steps.parquet")[["number", "slack_s"]],
+        steps[["number", "slack_s"]],
+    )
+    for name in ("deployment.svg", "deployment.png"):
+        assert (folder / "figures" / name).stat().st_size > 1000
+    assert execute(call) == 0  # one of ours is replaced
+
+
+def test_a_deployment_is_not_written_over_other_files(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    assert execute(["deploy-plan", "scenarios/site-to-site.yaml", "--out", str(tmp_path)]) == 2
+    assert "choose a new or empty folder" in capsys.readouterr().err
+
+
+def test_deployment_support_is_a_grid_with_articles(capsys):
+    assert execute(["catalog", "deployment-support", "--era", "2017-12"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    (head,) = [line for line in lines if line.startswith("configuration ")]
+    tools = ["Azure portal", "classic portal", "PowerShell", "Azure CLI"]
+    starts = [head.index(tool) for tool in tools]
+    first = lines[lines.index("site-to-site") + 1]
+    assert first.startswith("  Resource Manager")
+    cells = [first[a:b].split() for a, b in zip(starts, [*starts[1:], None], strict=True)]
+    assert [cell[0] for cell in cells] == ["yes", "no", "yes", "yes"]
+    (article,) = [line for line in lines if line.split()[:1] == [cells[0][1]]]
+    assert article.endswith("vpn-gateway-howto-site-to-site-resource-manager-portal.md")
 
 
 def test_deployment_support_names_the_article(capsys):

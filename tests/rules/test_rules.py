@@ -9,9 +9,7 @@ import pytest
 
 from simulator import planner, rules_readout
 from simulator.catalog import load_catalog
-from simulator.plan import Plan
 from simulator.planner import outcomes
-from simulator.planner.demand import bundles
 from simulator.planner.explain import explain
 from simulator.run import run
 from simulator.scenario import load
@@ -53,21 +51,26 @@ def test_every_enforced_rule_has_a_case() -> None:
     assert tried <= enforced
 
 
-def test_more_flows_than_a_gateway_keeps() -> None:
-    """R181 with a limit of 3 and of 4 flows in place of 250,000, which take minutes to plan."""
+@pytest.mark.parametrize(("limit_count", "refused_count"), [(3, 1), (4, 0)])
+def test_more_flows_than_a_gateway_keeps(limit_count: float, refused_count: int) -> None:
+    """R181 with a limit of 3 and of 4 flows in place of 250,000, which take minutes to plan.
+
+    The flow above it never sends, the run says so, and the others share what there is.
+    """
     copy = {"kind": "bulk-tcp", "from": "lyon", "to": "hub", "flows": 4}
-    plan = planner.build(load(changed(SITE, {"traffic": {"copy": copy}})))
-
-    def limited(flows_count: float) -> Plan:
-        ceilings = {
-            hop: tuple(replace(c, flows_count=flows_count) if c.flows_count else c for c in listed)
-            for hop, listed in plan.meta["ceilings"].items()
-        }
-        return replace(plan, meta={**plan.meta, "ceilings": ceilings})
-
-    traffic = bundles(plan)
-    assert named(" ".join(outcomes.too_many_flows(limited(3), traffic))) == {"R181"}
-    assert [*outcomes.too_many_flows(limited(4), traffic)] == []
+    scenario = load(changed(SITE, {"traffic": {"copy": copy}}))
+    plan = planner.build(scenario)
+    ceilings = {
+        hop: tuple(replace(c, flows_count=limit_count) if c.flows_count else c for c in listed)
+        for hop, listed in plan.meta["ceilings"].items()
+    }
+    limited = outcomes.refuse_flows(replace(plan, meta={**plan.meta, "ceilings": ceilings}))
+    assert len(limited.tcp_flows) == 4 - refused_count
+    assert named(" ".join(limited.meta["warnings"])) == ({"R181"} if refused_count else set())
+    result = run(scenario, plan=limited)
+    events = result.events[result.events["kind"] == "flows-refused"]
+    assert events["subject"].tolist() == ["copy"] * refused_count
+    assert result.summary_dict["streams"][0]["goodput_bps"] > 0
 
 
 def test_a_stopped_connection_carries_nothing_and_the_run_says_why() -> None:
@@ -90,6 +93,19 @@ def test_a_stream_that_a_rule_leaves_without_a_route_loses_every_packet(rule: st
         assert stream["packets_sent"] == stream["packets_dropped"]["no_route"] > 0
     assert any(rule in warning for warning in result.warnings)
     assert "no route" in explain(load(changed(one.base, one.broken))).text()
+
+
+def test_a_gateway_with_too_many_vms_loses_packets_and_the_run_says_why() -> None:
+    """R143: a share of what comes in from on-premises, and nothing of what goes out."""
+    (one,) = [one for one in CASES if one.rule == "R143"]
+    for changes, is_lossy in ((one.broken, True), (one.fine, False)):
+        busy = {"traffic.office.rate": "50 Mbit/s"}  # 10,000 packets, of which 10 are lost
+        result = run(load(changed(one.base, {**changes, **busy})))
+        events = result.events[result.events["kind"] == "too-many-vms"]
+        assert ["R143" in detail for detail in events["detail"]] == [True] * is_lossy
+        for stream in result.summary_dict["streams"]:
+            is_hit = is_lossy and stream["direction"] == "forward"
+            assert (stream["packets_dropped"]["random_loss"] > 0) is is_hit
 
 
 def test_clients_behind_the_address_of_a_device_are_refused() -> None:

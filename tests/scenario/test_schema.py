@@ -84,7 +84,6 @@ def test_counted_sites_and_variants_are_taken_too(
     "wrong",
     [
         {},
-        {"schema_version": 1},
         {"schema_version": 2, "title": "x"},
         {"schema_version": 1, "title": "x", "zzz": 1},
         {"schema_version": 1, "title": "x", "run": {"horizon": 60}},

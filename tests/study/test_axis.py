@@ -81,7 +81,7 @@ def test_an_axis_that_is_none_is_refused():
 def test_the_ranking_is_a_table_and_a_figure(ranking, capsys):
     text = ranking.markdown()
     assert "| 1 | VpnGw2AZ | carries the load |" in text
-    axes = ranking.plot()
+    axes = ranking.plot.ranking()
     assert axes.get_title(loc="left").startswith("VpnGw2AZ is the cheapest gateways.hub-vpn.sku")
     arguments = ["compare", str(BASE), "--axis", f"{SKU}=VpnGw1AZ,VpnGw9", "--json"]
     settings = [part for path, value in SHORT.items() for part in ("--set", f"{path}={value}")]

@@ -165,9 +165,28 @@ def test_the_command_writes_markdown_and_fails_past_the_threshold(tmp_path, caps
 
 def test_the_figure_shows_each_difference_with_its_verdict(base):
     found = compare(base, base.with_(DELAY, "14 ms"), replications=3, names=["near", "far"])
-    axes = found.plot()
+    axes = found.plot.differences()
     texts = [text.get_text().strip() for text in axes.texts]
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert "worse" in texts
     assert any(label.startswith("far: office forward latency_s_p50") for label in labels)
     assert "near" in axes.get_xlabel()
+
+
+def test_a_comparison_is_kept_in_a_folder_that_makes_a_page(tmp_path, capsys):
+    settings = [part for path, value in SHORT.items() for part in ("--set", f"{path}={value}")]
+    out, page = tmp_path / "out", tmp_path / "page.html"
+    files = ["compare", str(BASE), str(BASE), "--replications", "2", *settings]
+    assert cli.execute([*files, "--out", str(out)]) == 0
+    markdown = capsys.readouterr().out
+    assert (out / "comparison.md").read_text(encoding="utf-8") == markdown
+    found = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert [design["verdict"] for design in found["designs"]] == [None, "identical"]
+    assert pd.read_parquet(out / "comparison.parquet")["verdict"].eq("identical").all()
+    assert cli.execute(["report", str(out), "-o", str(page)]) == 0
+    assert "is identical to lyon-office" in page.read_text(encoding="utf-8")
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "thesis.doc").touch()
+    assert cli.execute([*files, "--out", str(taken)]) == 2
+    assert cli.execute([*files[:2], "--backup", "--out", str(out)]) == 2

@@ -128,6 +128,16 @@ def test_replications_stop_when_the_figure_is_known_well_enough(write_design, tm
         assert count == 3 or widest(count - 1) > 0.3
 
 
+def test_a_point_in_which_nobody_sends_has_one_row_and_is_kept(tmp_path, write_design):
+    nobody = "set: {run: {horizon: 20 ms, time_bin: 20 ms}, traffic: {}}\n"
+    file = write_design(nobody, settings="")
+    for resumed in (0, 1):
+        found = sweep.sweep(file, tmp_path / "out", workers=1, resume=bool(resumed))
+        assert found.kept_count == resumed
+        assert found.table["status"].tolist() == ["ok"]
+        assert found.table["packets_sent"].isna().all()
+
+
 # ---- what fails ------------------------------------------------------------------------------
 
 
@@ -329,6 +339,9 @@ def test_batches_grow_with_quick_points_and_shrink_towards_the_end():
     pool.count = 2
     hands = sweep._Hands(pool, None, range(1000), None)
     assert len(hands._batch(sweep.deque(range(1000)))) == 1, "nothing is known of the first one"
+    hands._take([worker.Done(1000, "ok", is_kept=True)], 0.0)
+    assert len(hands._batch(sweep.deque(range(1000)))) == sweep.KEPT_TOGETHER
+    hands._done.clear()
     hands._take([worker.Done(n, "ok") for n in range(10)], 0.05)
     assert len(hands._batch(sweep.deque(range(1000)))) == 50  # 0.25 s of 5 ms each
     assert len(hands._batch(sweep.deque(range(40)))) == 10

@@ -118,7 +118,7 @@ def test_two_workers_find_what_one_finds(design, monkeypatch):
 
 def test_a_worker_that_dies_is_named(design, monkeypatch):
     class Dead:
-        def __init__(self, count):
+        def __init__(self, count, fidelities):
             self.executor = self
 
         def submit(self, *call):

@@ -17,11 +17,14 @@ import pandas as pd
 
 from tests.validation.page_figures import draw
 from tests.validation.page_tables import (
+    ages_text,
     crypto_text,
     esp_text,
     held_text,
     outages_off_text,
-    pooled_text,
+    perfect_summary,
+    perfect_text,
+    phases_text,
     published_text,
     routers_text,
     shares_text,
@@ -64,14 +67,17 @@ def headline(tables: Tables) -> str:
     """Return the page's first line: how many published numbers are met."""
     parts = []
     for line in counts(tables["published"]).itertuples():
+        is_good = line.met_tests >= line.must_ratio * line.tests
         parts.append(
-            f"of {line.published} published numbers marked `{line.trust}` the model expresses "
-            f"{line.expressible} and meets {line.met} ({line.met_ratio:.0%}, must be "
-            f"{line.must_ratio:.0%}) to within {TOLERANCE_RATIO[line.trust]:.0%}, "
-            f"{line.met_inputs} of them inputs of the model"
+            f"Of {line.published} published numbers marked `{line.trust}` the model expresses "
+            f"{line.expressible}{f', shows {line.shown} more' if line.shown else ''} and meets "
+            f"{line.met} ({line.met_ratio:.0%}, must be "
+            f"{line.must_ratio:.0%}) to within {TOLERANCE_RATIO[line.trust]:.0%}; without those "
+            f"that are inputs of the model it meets {line.met_tests} of {line.tests} "
+            f"({line.met_tests / line.tests:.0%}), {'enough' if is_good else 'too few'} by the "
+            "same measure."
         )
-    text = "; ".join(parts) + "."
-    return text[0].upper() + text[1:]
+    return " ".join(parts)
 
 
 def assumptions_text() -> str:
@@ -104,6 +110,12 @@ def page_text(tables: Tables, stamp: dict[str, str]) -> str:
             f"{line.met_inputs} of the {line.met} met among `{line.trust}`"
             for line in counts(tables["published"]).itertuples()
         ),
+        "shown": "; ".join(
+            f"{line.shown} marked `{line.trust}`, with which {line.met + line.shown_close} of "
+            f"{line.expressible + line.shown} would be met"
+            for line in counts(tables["published"]).itertuples()
+            if line.shown
+        ),
         "assumptions": assumptions_text(),
         "steady_cells": f"{len(steady)}",
         "steady_met": f"{(steady['verdict'] == 'met').sum()}",
@@ -116,10 +128,15 @@ def page_text(tables: Tables, stamp: dict[str, str]) -> str:
         "shares": shares_text(tables["tcp-rtt-unfairness"]),
         "switches": switches_text(tables["tcp-switches"]),
         "routers": routers_text(tables["routers"]),
-        "routers_pooled": pooled_text(tables["routers-pooled"]),
+        "routers_perfect": perfect_text(tables["routers-perfect"]),
+        "routers_phases": phases_text(tables["routers-phases"]),
+        "phases_met": f"{tables['routers-phases']['is_met'].sum()} of "
+        f"{len(tables['routers-phases'])}",
+        "routers_ages": ages_text(tables["routers-ages"]),
         "routers_met": f"{(routers == 'met').sum()} of {len(routers)}",
         "routers_chance": f"{(routers == BY_CHANCE).sum()}",
         "routers_off": f"{(routers == OFF).sum()}",
+        **perfect_summary(tables["routers-perfect"]),
         "crypto": crypto_text(tables["crypto"]),
         "esp": esp_text(tables["esp"]),
     }

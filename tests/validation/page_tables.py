@@ -247,7 +247,7 @@ def esp_text(rows: pd.DataFrame) -> str:
 def setting_text(row: Any) -> str:
     """Return the timers of one laboratory setting and its fault."""
     kind = {"silent": "silent", "a_only": "one way", "linkdown": "link down"}[row.kind]
-    bfd = f", BFD {row.bfd_ms:g} ms x {row.bfd_mult}" if row.bfd_mult else ""
+    bfd = f", BFD {row.bfd_ms:g} ms x {row.bfd_mult:g}" if row.bfd_mult else ""
     return f"{kind}, BGP {row.keepalive_s:g}/{row.hold_s:g} s{bfd}"
 
 
@@ -283,19 +283,87 @@ def routers_text(rows: pd.DataFrame) -> str:
     return table_text(head, lines)
 
 
-def pooled_text(rows: pd.DataFrame) -> str:
-    """Return the pooled silent deaths, in intervals of their settings."""
+def timers_text(row: Any) -> str:
+    """Return a setting, or which of them a line counts together."""
+    return "**all**" if row.kind == "all" else setting_text(row)
+
+
+def perfect_text(rows: pd.DataFrame) -> str:
+    """Return how many rows are met, and how many routers would meet that are the model."""
+    head = (
+        "setting",
+        "repetitions",
+        "rows",
+        "met",
+        "met by the model's own draws, median",
+        "99 of 100 times",
+        "all of them met",
+    )
+    return table_text(
+        head,
+        [
+            (
+                timers_text(row),
+                f"{row.reps:.0f}",
+                f"{row.rows:.0f}",
+                f"{row.measured_met:.0f}",
+                f"{row.perfect_median:.0f}",
+                f"{row.perfect_low:.0f} to {row.perfect_high:.0f}",
+                f"{100 * row.perfect_all_ratio:.1f} %",
+            )
+            for row in rows.itertuples()
+        ],
+    )
+
+
+def perfect_summary(rows: pd.DataFrame) -> dict[str, str]:
+    """Return the figures of the last line, for the text."""
+    row = rows[rows["kind"] == "all"].iloc[0]
+    return {
+        "perfect_median": f"{row.perfect_median:.0f}",
+        "perfect_range": f"{row.perfect_low:.0f} to {row.perfect_high:.0f}",
+        "perfect_all": f"{100 * row.perfect_all_ratio:.1f} %",
+    }
+
+
+def phases_text(rows: pd.DataFrame) -> str:
+    """Return, setting by setting, what follows from the phase and how far it is off at most."""
+    lines = []
+    for _, group in rows.groupby(["keepalive_s", "hold_s", "bfd_ms", "bfd_mult", "kind"]):
+        gap = (group["model_ms"] - group["measured_ms"]).abs()
+        far = group.loc[gap.idxmax()]
+        lines.append(
+            (
+                setting_text(next(group.itertuples())),
+                ", ".join(name.removesuffix("_ms") for name in group["quantity"].unique()),
+                f"{int(group['is_met'].sum())} of {len(group)}",
+                f"{far['quantity'].removesuffix('_ms')} at {far['quantile']:g}: "
+                f"{milliseconds(far['measured_ms'])} / {milliseconds(far['model_ms'])}",
+            )
+        )
+    head = ("setting", "what follows", "met", "furthest in ms, measured / simulated")
+    return table_text(head, lines)
+
+
+def ages_text(rows: pd.DataFrame) -> str:
+    """Return the phases of every setting, in intervals of its messages."""
     lines = [
         (
-            row.quantity,
-            f"{row.reps}",
-            f"{row.quantile:g}",
-            f"{row.measured_ms:.3f}",
-            f"{row.model_ms:.3f}",
-            percent(row.error_ratio),
-            "met" if row.is_met else "off",
+            row.detector,
+            timers_text(row),
+            f"{row.ends}",
+            f"{row.age_measured:.3f} ({row.low:.3f} to {row.high:.3f})",
+            f"{row.age_model:.3f}",
+            f"{100 * row.ks_ratio:.2g} %",
         )
         for row in rows.itertuples()
     ]
-    head = ("detector", "runs", "quantile", "measured, intervals", "simulated", "error", "verdict")
+    head = (
+        "detector",
+        "setting",
+        "ends",
+        "mean age, measured (95 %)",
+        "simulated",
+        "chance of such phases",
+    )
     return table_text(head, lines)

@@ -3,42 +3,68 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from tests.validation.measurements import DATA
 from tests.validation.reasons import MET, OFF
-from tests.validation.validate_bgp import MS_PER_S, bgp_rows, labs, simulated
+from tests.validation.router_lab import MS_PER_S, simulated
+from tests.validation.validate_bgp import (
+    age_rows,
+    bgp_rows,
+    labs,
+    perfect_rows,
+    phase_rows,
+    probe_ms,
+)
 
-SEEDS, POOLED_SEEDS = 2_000, 400
-CURVE_SEEDS = 200
+SEEDS = 2_000
+"""Runs of the model for each setting; those of the short tests are fewer."""
 CURVES = ("detect_a_ms", "detect_b_ms", "outage_ab_ms", "outage_ba_ms")
 PROBABILITIES = np.linspace(0.01, 0.99, 50)
 BY_CHANCE = "within chance"
 
 
-def router_rows() -> pd.DataFrame:
+def router_rows(folder: Path = DATA) -> pd.DataFrame:
     """Compare every timer setting, with the verdict and the reason of each row."""
-    rows = bgp_rows(SEEDS)
+    rows = bgp_rows(SEEDS, folder=folder)
     verdicts = np.select([rows["is_met"], ~rows["is_off"]], [MET, BY_CHANCE], OFF)
     reasons = [
         ""
         if row.is_met
         else f"{row.reps} repetitions: so many draws of the model itself are as far off in "
-        f"{100 * row.chance_ratio:.0f} % of the cases"
+        f"{100 * row.chance_ratio:.2g} % of the cases"
         for row in rows.itertuples()
     ]
     return rows.assign(verdict=verdicts, reason=reasons)
 
 
-def router_curves() -> pd.DataFrame:
+def router_perfect(folder: Path = DATA) -> pd.DataFrame:
+    """Count what routers would meet that are the model itself."""
+    return perfect_rows(SEEDS, folder)
+
+
+def router_phases(folder: Path = DATA) -> pd.DataFrame:
+    """Compare with the phase of each repetition, with the verdict of each row."""
+    rows = phase_rows(SEEDS, folder)
+    return rows.assign(verdict=np.where(rows["is_met"], MET, OFF))
+
+
+def router_ages(folder: Path = DATA) -> pd.DataFrame:
+    """Compare the phases themselves."""
+    return age_rows(SEEDS, folder)
+
+
+def router_curves(folder: Path = DATA) -> pd.DataFrame:
     """Return the distributions of detection and outage, measured and simulated, in long form.
 
     `probability` is the share at or below `ms`: of the repetitions, or of the model's seeds.
     """
     found = []
-    for lab, repetitions in labs():
-        model = simulated(lab, float(repetitions["probe_ms"].iloc[0]) / MS_PER_S, CURVE_SEEDS)
+    for lab, repetitions in labs(folder):
+        model = simulated(lab, probe_ms(repetitions) / MS_PER_S, SEEDS)
         for quantity in CURVES:
             known = np.sort(repetitions[quantity].dropna().to_numpy())
             answer = model[quantity].dropna().to_numpy()

@@ -79,7 +79,9 @@ def test_page_says_its_version_and_counts_in_its_first_line(tables):
     assert f"Version {__version__}; figures as of " in text
     first = text.splitlines()[0]
     for line in counts(tables["published"]).itertuples():
-        assert f"expresses {line.expressible} and meets {line.met} (" in first
+        assert f"expresses {line.expressible}" in first
+        assert f" and meets {line.met} (" in first
+        assert f"inputs of the model it meets {line.met_tests} of {line.tests} (" in first
 
 
 @pytest.mark.parametrize("row", SAMPLE)
@@ -161,10 +163,12 @@ def test_counting_by_hand():
             "trust": ["high", "high", "high (documented)", "medium", "low"],
             "verdict": [MET, MISSED, NOT_EXPRESSIBLE, MET, "shown"],
             "is_input": [True, False, False, False, False],
+            "error": [0.0, 0.5, math.nan, 0.0, 0.9],
         }
     )
     high, medium = counts(rows).itertuples()
     assert (high.published, high.expressible, high.met, high.met_inputs) == (3, 2, 1, 1)
+    assert (high.tests, high.met_tests) == (1, 0)
     assert (medium.published, medium.met_ratio) == (1, 1.0)
 
 

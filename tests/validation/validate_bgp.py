@@ -1,230 +1,259 @@
 """Comparison of the BGP and BFD machines with the measured FRR routers.
 
-`bgp_rows(seeds)` holds one row for each timer setting, kind of fault, quantity and quantile: what
-was measured, what the model gives, and how often as many draws of the model as there were
-repetitions lie at least as far from the model's own quantile (`chance_ratio`). Ten repetitions
-say little about a 5th percentile: a row is off if it is beyond its tolerance *and* such a distance
-is rare (`RARE`).
+A measured repetition is one draw of the phase that the timers had when the fault came. So four
+questions are asked, each with a table of its own:
 
-What the laboratory had and the product has not: the neighbour table of Linux, which forgets a
-router that no longer answers (`forget_neighbour`).
+`bgp_rows`      every setting and quantity: median within 5 %, tails within 10 %? Where not: how
+                often are so many draws of the model as far from its own quantile (`chance_ratio`)?
+                A row is off if that is too rare for the whole family of rows (Holm).
+`perfect_rows`  how many rows would routers meet that are the model itself, as often measured?
+`phase_rows`    the same demand without the draw: the model has the phase of each repetition
+`age_rows`      is that phase as random as the model says: every timer together
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import stats
 
-from simulator.catalog import load_catalog
-from tests.sessions.lab import BACK, LINK, THERE, cut, downs, run, session
+from tests.validation.measurements import DATA, read
+from tests.validation.router_lab import DELAY_S, MS_PER_S, SETTING, Lab, simulated
 
-DATA = Path(__file__).resolve().parent / "data"
-SETTING = ["keepalive_s", "hold_s", "bfd_ms", "bfd_mult", "kind"]
+FILE = "bgp_failover.csv"
 QUANTITIES = ("detect_a_ms", "detect_b_ms", "fib_a_ms", "fib_b_ms", "outage_ab_ms", "outage_ba_ms")
 QUANTILES = {0.05: 0.10, 0.5: 0.05, 0.95: 0.10}
 """Quantile and its tolerance."""
-RARE = 0.001
-"""Chance below which a distance is no accident: some forty cells and quantiles are independent."""
+FAMILY_ERROR = 0.05
+"""Chance that a perfect model has any row that is called off."""
 CLOCK_MS = 3.0
 """Below this the lab's cost of reading a clock (10 us each) is what was measured; outages are
 measured to one probe."""
-DELAY_S = (0.005, 0.010)
-"""One way on link 1 and link 2."""
-FAULT_S = 200.0
-MS_PER_S = 1000.0
-# Linux: an entry is good for 15 to 45 s (base 30 s), then 5 s of delay and 3 probes of 1 s.
-REACHABLE_S, DELAY_PROBE_S, PROBES_S = (15.0, 45.0), 5.0, 3.0
-DRAWS = 2_000
+DRAWS = 20_000
+"""A hundred times the least chance that counts: the family's error by the number of rows."""
+PERFECT_DRAWS = 1_000
+PERFECT_QUANTILES = (0.005, 0.5, 0.995)
+NEAREST = 10
+"""Runs of the model whose phase is nearest to that of a repetition."""
+
+Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Lab:
-    """One timer setting and kind of fault of the laboratory."""
-
-    keepalive_s: float
-    hold_s: float
-    bfd_ms: float
-    bfd_mult: int
-    kind: str
-
-    @property
-    def dead_hops(self) -> tuple[int, ...]:
-        """What the fault takes down; B to A alone if only A is deaf."""
-        return (BACK,) if self.kind == "a_only" else (THERE, BACK)
-
-
-def measured() -> pd.DataFrame:
-    """The measurements, one line for each repetition."""
-    return pd.read_csv(DATA / "bgp_failover.csv")
-
-
-def labs() -> Iterator[tuple[Lab, pd.DataFrame]]:
+def labs(folder: Path = DATA) -> Iterator[tuple[Lab, pd.DataFrame]]:
     """Yield every measured setting with its repetitions."""
-    for setting, repetitions in measured().groupby(SETTING):
+    for setting, repetitions in read(FILE, folder).groupby(SETTING):
         yield Lab(*setting), repetitions  # type: ignore[misc]
 
 
-def bgp_rows(seeds: int, keep: Callable[[Lab], bool] = lambda lab: True) -> pd.DataFrame:
+def probe_ms(repetitions: pd.DataFrame) -> float:
+    """Return the time between probes."""
+    return float(repetitions["probe_ms"].iloc[0])
+
+
+def resolution_ms(quantity: str, repetitions: pd.DataFrame) -> float:
+    """Return the least difference that the laboratory could see."""
+    return probe_ms(repetitions) if quantity.startswith("outage") else CLOCK_MS
+
+
+def bgp_rows(
+    seeds: int, keep: Callable[[Lab], bool] = lambda lab: True, folder: Path = DATA
+) -> pd.DataFrame:
     """Compare every setting that is kept, each with so many seeds of the model."""
     rows: list[dict[str, Any]] = []
-    for lab, repetitions in labs():
-        if keep(lab):
-            probe_ms = float(repetitions["probe_ms"].iloc[0])
-            model = simulated(lab, probe_ms / MS_PER_S, seeds)
-            for quantity in QUANTITIES:
-                known = repetitions[quantity].dropna().to_numpy()
-                answer = model[quantity].dropna().to_numpy()
-                resolution_ms = probe_ms if quantity.startswith("outage") else CLOCK_MS
-                rows += _compare(lab, quantity, known, answer, resolution_ms)
-    return pd.DataFrame(rows)
+    for lab, repetitions in labs(folder):
+        if not keep(lab):
+            continue
+        model = simulated(lab, probe_ms(repetitions) / MS_PER_S, seeds)
+        for quantity in QUANTITIES:
+            known = repetitions[quantity].dropna().to_numpy()
+            answer = model[quantity].dropna().to_numpy()
+            least_ms = resolution_ms(quantity, repetitions)
+            for row in compare(lab, quantity, known, answer, least_ms):
+                row["chance_ratio"] = chance(row, answer, least_ms)
+                rows.append(row)
+    table = pd.DataFrame(rows)
+    if len(table):
+        table["holm_ratio"] = holm(table["chance_ratio"].to_numpy())
+        table["is_off"] = ~table["is_met"] & (table["holm_ratio"] < FAMILY_ERROR)
+    return table
 
 
-def _compare(
-    lab: Lab,
-    quantity: str,
-    known: npt.NDArray[Any],
-    model: npt.NDArray[Any],
-    resolution_ms: float,
+def compare(
+    lab: Lab, quantity: str, known: Floats, model: Floats, least_ms: float
 ) -> Iterator[dict[str, Any]]:
-    if not len(known):
+    """Yield median and tails of one quantity, measured and simulated."""
+    if not len(known) or not len(model):
         return
-    generator = np.random.default_rng(1)
-    samples = generator.choice(model, (DRAWS, len(known)))
     for quantile, tolerance in QUANTILES.items():
-        was, is_now = np.quantile(known, quantile), np.quantile(model, quantile)
-        error = is_now / was - 1.0
-        spread = np.abs(np.quantile(samples, quantile, axis=1) - is_now)
-        chance = float((spread >= abs(was - is_now)).mean())
-        is_met = abs(error) <= tolerance or abs(is_now - was) <= resolution_ms
-        yield {
-            **lab.__dict__,
+        was, is_now = (float(np.quantile(values, quantile)) for values in (known, model))
+        yield asdict(lab) | {
             "quantity": quantity,
             "quantile": quantile,
             "reps": len(known),
             "measured_ms": was,
             "model_ms": is_now,
-            "error_ratio": error,
-            "chance_ratio": chance,
-            "is_met": is_met,
-            "is_off": not is_met and chance < RARE,
+            "error_ratio": is_now / was - 1.0 if was else np.nan,
+            "is_met": bool(within(is_now, was, tolerance, least_ms)),
         }
 
 
-def pooled_rows(seeds: int) -> pd.DataFrame:
-    """The same with all silent deaths of one detector together, in units of their settings.
+def within(value: Any, reference: Any, tolerance: float, least_ms: float) -> Any:
+    """Whether values are within the tolerance of a reference, or too near to be told apart."""
+    return np.abs(value - reference) <= np.maximum(tolerance * np.abs(reference), least_ms)
 
-    BGP: age of the last keepalive at the fault, in keepalive intervals, subtracted from three;
-    BFD: the same with packets. So both are detection times at hold time and multiplier 3.
+
+def chance(row: dict[str, Any], model: Floats, least_ms: float) -> float:
+    """Return how often so many draws of the model are as far from its own quantile as measured."""
+    distance = max(abs(row["measured_ms"] - row["model_ms"]) - least_ms, 0.0)
+    samples = np.random.default_rng(1).choice(model, (DRAWS, row["reps"]))
+    spread = np.abs(np.quantile(samples, row["quantile"], axis=1) - row["model_ms"])
+    return float(((spread >= distance).sum() + 1) / (DRAWS + 1))
+
+
+def holm(chances: Floats) -> Floats:
+    """Return Holm's adjusted chances: those below a bound are rare for the whole family."""
+    order = np.argsort(chances)
+    steps = chances[order] * np.arange(len(chances), 0, -1)
+    adjusted = np.empty_like(chances)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+# ---- routers that are the model itself -----------------------------------------------------------
+
+
+def perfect_rows(seeds: int, folder: Path = DATA) -> pd.DataFrame:
+    """Return how many rows repetitions drawn from the model meet, by setting and for all.
+
+    Whole repetitions are drawn, as many as were measured, and held against the model's quantiles as
+    the measured ones are: `low`, `median`, `high` are quantiles of `PERFECT_DRAWS` such data sets.
+    """
+    found, totals, met = [], np.zeros(PERFECT_DRAWS, int), 0
+    generator = np.random.default_rng(2)
+    for lab, repetitions in labs(folder):
+        model = simulated(lab, probe_ms(repetitions) / MS_PER_S, seeds)
+        chosen = generator.integers(len(model), size=(PERFECT_DRAWS, len(repetitions)))
+        counts, here, rows = np.zeros(PERFECT_DRAWS, int), 0, 0
+        for quantity in QUANTITIES:
+            known = repetitions[quantity].dropna().to_numpy()
+            answer = model[quantity].dropna().to_numpy()
+            least_ms = resolution_ms(quantity, repetitions)
+            for row in compare(lab, quantity, known, answer, least_ms):
+                draws = model[quantity].to_numpy()[chosen[:, : len(known)]]
+                drawn = np.nanquantile(draws, row["quantile"], axis=1)
+                tolerance = QUANTILES[row["quantile"]]
+                counts += within(row["model_ms"], drawn, tolerance, least_ms)
+                here += row["is_met"]
+                rows += 1
+        found.append(asdict(lab) | _counted(len(repetitions), rows, here, counts))
+        totals, met = totals + counts, met + here
+    table = pd.DataFrame(found)
+    everything = dict.fromkeys(SETTING, np.nan) | {"kind": "all"}
+    last = _counted(int(table["reps"].sum()), int(table["rows"].sum()), met, totals)
+    return pd.concat([table, pd.DataFrame([everything | last])], ignore_index=True)
+
+
+def _counted(reps: int, rows: int, met: int, counts: Any) -> dict[str, Any]:
+    low, middle, high = np.quantile(counts, PERFECT_QUANTILES)
+    found = {"reps": reps, "rows": rows, "measured_met": met}
+    found |= {"perfect_low": low, "perfect_median": middle, "perfect_high": high}
+    return found | {"perfect_all_ratio": float((counts == rows).mean())}
+
+
+# ---- the phase of each repetition ----------------------------------------------------------------
+
+
+def sources(lab: Lab) -> dict[str, str]:
+    """Return for each quantity the detection that tells the phase it depends on.
+
+    Without BFD both ends send at the same instants, so A's detection tells the phase of both. With
+    BFD each end has a phase of its own. A detection that tells its own phase is no comparison.
+    """
+    both = bool(lab.bfd_mult) and lab.kind == "silent"
+    of_b = "detect_b_ms" if both else "detect_a_ms"
+    by_end = {"a": "detect_a_ms", "ab": "detect_a_ms", "b": of_b, "ba": of_b}
+    found = {quantity: by_end[quantity.split("_")[1]] for quantity in QUANTITIES}
+    return {quantity: source for quantity, source in found.items() if quantity != source}
+
+
+def phase_rows(seeds: int, folder: Path = DATA) -> pd.DataFrame:
+    """Compare what does not hang on the draw: the model with the phase of each repetition.
+
+    The phase is told by the detection of one end; every other column must follow from it. Of the
+    seeds the `NEAREST` to each repetition stand against it. Link-down has no phase.
     """
     rows: list[dict[str, Any]] = []
-    for detector, is_bfd in (("BGP", False), ("BFD", True)):
-        known: list[float] = []
-        model: list[float] = []
-        for lab, repetitions in labs():
-            if lab.kind != "silent" or (lab.bfd_mult > 0) is not is_bfd:
-                continue
-            times = repetitions["detect_a_ms"].to_numpy() / MS_PER_S
-            known += [_scaled(lab, time_s) for time_s in times]
-            answers = simulated(lab, 1.0, seeds)["detect_a_ms"].to_numpy() / MS_PER_S
-            chosen = np.random.default_rng(1).choice(answers, len(times) * seeds // 10)
-            model += [_scaled(lab, time_s) for time_s in chosen]
-        lab = Lab(0.0, 0.0, 0.0, 3 if is_bfd else 0, "silent")
-        rows += _compare(lab, f"{detector} pooled", np.array(known), np.array(model), 0.0)
+    for lab, repetitions in labs(folder):
+        model = simulated(lab, probe_ms(repetitions) / MS_PER_S, seeds)
+        known_by = sources(lab) if lab.deaf_ends else dict.fromkeys(QUANTITIES, "")
+        for quantity, source in known_by.items():
+            seen = repetitions.dropna(subset=[quantity])
+            answers = model[quantity].to_numpy()
+            if source:
+                answers = answers[_nearest(seen[source].to_numpy(), model[source].to_numpy())]
+            answers = answers[np.isfinite(answers)]
+            least_ms = resolution_ms(quantity, repetitions)
+            rows += compare(lab, quantity, seen[quantity].to_numpy(), answers, least_ms)
     return pd.DataFrame(rows)
 
 
-def _scaled(lab: Lab, detect_s: float) -> float:
-    """Detection in intervals of the setting, as if three of them were waited for."""
-    interval_s, waited_s = lab.keepalive_s, lab.hold_s
-    if lab.bfd_mult:
-        interval_s = lab.bfd_ms / MS_PER_S
-        waited_s = lab.bfd_mult * interval_s
-    return 3.0 - (waited_s + DELAY_S[0] - detect_s) / interval_s
+def _nearest(wanted: Floats, model: Floats) -> Any:
+    """Return the runs of the model that are nearest to each repetition, one after the other."""
+    distance = np.abs(model[None, :] - wanted[:, None])
+    return np.argsort(distance, axis=1, kind="stable")[:, :NEAREST].ravel()
 
 
-# ---- the laboratory in the model ---------------------------------------------------------------
+def ages(lab: Lab, times: pd.DataFrame) -> Floats:
+    """Return the age of the last message at the fault, in intervals, from what the ends detect."""
+    ends = lab.deaf_ends if lab.bfd_mult else lab.deaf_ends[:1]
+    columns = [times[f"detect_{end.lower()}_ms"].to_numpy() / MS_PER_S for end in ends]
+    if not columns:
+        return np.empty(0)
+    return (lab.waited_s + DELAY_S[0] - np.concatenate(columns)) / lab.interval_s
 
 
-def simulated(lab: Lab, probe_s: float, seeds: int) -> pd.DataFrame:
-    """The columns of the measurement from so many runs of the model, in ms."""
-    return pd.DataFrame([_repetition(lab, probe_s, seed) for seed in range(seeds)]) * MS_PER_S
+def age_rows(seeds: int, folder: Path = DATA) -> pd.DataFrame:
+    """Compare the phases of all repetitions, by setting and by detector, with the model's.
 
-
-def _repetition(lab: Lab, probe_s: float, seed: int) -> dict[str, float]:
-    bfd = ((lab.bfd_ms / MS_PER_S, lab.bfd_mult),) * 2 if lab.bfd_mult else ()
-    spec = session(
-        timers=((lab.keepalive_s, lab.hold_s),) * 2,
-        bfd=bfd,
-        in_phase=True,  # FRR's two ends send at the same instants, without jitter
-        delay_s=DELAY_S[0],
-        retry_s=(None, 1e6),
-        interface_s=0.0,
-    )
-    scripts = [cut(lab.dead_hops, FAULT_S)]
-    if lab.kind == "linkdown":
-        scripts.append(interfaces_down)
-    if lab.kind == "a_only" and not bfd:
-        scripts.append(partial(forget_neighbour, keepalive_s=lab.keepalive_s))
-    world = run(spec, *scripts, horizon_s=FAULT_S + 2 * lab.hold_s, seed=seed)
-    found = downs(world)
-    detect = {end: found[end].time_s - FAULT_S for end in "AB"}
-    programming_s = load_catalog("current").default("bgp.route_programming").value
-    fib = {end: detect[end] + programming_s for end in "AB"}
-    dead_s = {end: _dead_s(world, hop) for end, hop in (("A", THERE), ("B", BACK))}
-    phase = np.random.default_rng(seed).uniform(size=2) * probe_s
-    return {
-        "detect_a_ms": detect["A"],
-        "detect_b_ms": detect["B"],
-        "fib_a_ms": fib["A"],
-        "fib_b_ms": fib["B"],
-        "outage_ab_ms": _gap_s(dead_s["A"], fib["A"], phase[0], probe_s),
-        "outage_ba_ms": _gap_s(dead_s["B"], fib["B"], phase[1], probe_s),
-    }
-
-
-def _dead_s(world: Any, hop: int) -> float:
-    """When a direction died, from the fault on; never: NaN."""
-    return float(
-        world.state.get(f"dead {hop}", 0.0 if hop == BACK or hop in world.down else np.nan)
-    )
-
-
-def _gap_s(dead_s: float, moved_s: float, phase_s: float, probe_s: float) -> float:
-    """Between the last probe that arrived over link 1 and the first over link 2."""
-    if np.isnan(dead_s):
-        return np.nan
-    last_s = phase_s + np.ceil((dead_s - phase_s) / probe_s - 1) * probe_s
-    first_s = phase_s + np.ceil((moved_s - phase_s) / probe_s) * probe_s
-    return float(first_s + DELAY_S[1] - (last_s + DELAY_S[0]))
-
-
-def interfaces_down(world: Any) -> Iterator[Any]:
-    """Both ends see their interface go down with the link."""
-    yield world.wait(FAULT_S)
-    for end in "AB":
-        name = f"{LINK}@{end} interface"
-        world.state[name] = "down"
-        world.signal(name).fire(1)
-
-
-def forget_neighbour(world: Any, keepalive_s: float) -> Iterator[Any]:
-    """A hears no answer from B: its neighbour entry runs out, and its own direction dies too.
-
-    The answer to each keepalive confirms the entry, and so do the probes of the entry itself when
-    its time is over: cycles begin at each keepalive.
+    `ks_ratio`: chance of a distance of both distributions as great as this (Kolmogorov, Smirnov);
+    `low`, `high`: 95 % interval of the measured mean age, by its own spread.
     """
-    reachable_s = REACHABLE_S[0] + (REACHABLE_S[1] - REACHABLE_S[0]) * world.uniform("reachable")
-    cycle_s = reachable_s + DELAY_PROBE_S
-    age_s = keepalive_s * world.uniform(LINK, "keepalive", "both", counter=1)  # as the machine does
-    left_s = cycle_s - age_s % cycle_s + PROBES_S
-    yield world.wait(FAULT_S + left_s)
-    if f"{LINK}@A bgp" not in world.state:
-        world.state[f"dead {THERE}"] = left_s
-        world.link_down((THERE,), 1)
+    found: list[dict[str, Any]] = []
+    everything: dict[str, list[tuple[Floats, Floats]]] = {}
+    for lab, repetitions in labs(folder):
+        known = ages(lab, repetitions)
+        if not len(known):
+            continue
+        model = ages(lab, simulated(lab, probe_ms(repetitions) / MS_PER_S, seeds))
+        found.append(asdict(lab) | {"detector": "BFD" if lab.bfd_mult else "BGP"})
+        found[-1] |= _aged(known, model)
+        everything.setdefault(found[-1]["detector"], []).append((known, model))
+    for detector, pairs in everything.items():
+        known, model = (np.concatenate(side) for side in zip(*pairs, strict=True))
+        line = dict.fromkeys(SETTING, np.nan) | {"kind": "all", "detector": detector}
+        found.append(line | _aged(known, model))
+    return pd.DataFrame(found)
+
+
+def _distribution(values: Floats) -> Callable[[Floats], Floats]:
+    ordered = np.sort(values)
+    return lambda at: np.searchsorted(ordered, at, side="right") / len(ordered)
+
+
+def _aged(known: Floats, model: Floats) -> dict[str, Any]:
+    half = 1.96 * known.std(ddof=1) / np.sqrt(len(known)) if len(known) > 1 else np.nan
+    mean = float(known.mean())
+    return {
+        "ends": len(known),
+        "age_measured": mean,
+        "low": mean - half,
+        "high": mean + half,
+        "age_model": float(model.mean()),
+        "ks_ratio": float(stats.ks_1samp(known, _distribution(model)).pvalue),
+    }

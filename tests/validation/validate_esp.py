@@ -1,6 +1,10 @@
 """Bytes and packets on the wire beside those of a Linux kernel's tunnels, row by row."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -16,45 +20,106 @@ from kernels.esp import (
     wire_bytes,
     wire_bytes_precut,
 )
+from tests.validation.measurements import DATA, MeasurementError, read
 
-DATA = Path(__file__).parent / "data" / "esp_overhead.csv"
+FILE = "esp_overhead.csv"
 OUTER_MTU_BYTES = 1_500
-WIREGUARD_MTU_BYTES = 1_420
-"""What Linux gives a WireGuard interface: 80 bytes below 1,500, room for IPv6 outside."""
+"""Of the outer path, where the file has no column `outer_mtu_bytes`."""
+WIREGUARD_MARGIN_BYTES = 80
+"""What Linux takes off the outer MTU for a WireGuard interface: room for IPv6 outside."""
+CIPHERS = {
+    # IV and block: RFC 3602, RFC 2451, RFC 2410, RFC 3686 (counter mode), RFC 4106, RFC 7634.
+    r"aes(128|192|256)cbc": (16, 16),
+    r"3descbc": (8, 8),
+    r"null": (0, 4),
+    r"aes(128|192|256)ctr": (8, 4),
+}
+"""IV and alignment of ciphers that need a check of their own, by pattern of their names."""
+COMBINED = r"aes(?:128|192|256)gcm(8|12|16)|chacha20poly(1305)"
+"""Ciphers with a check of their own; the group is the ICV, 16 bytes where it is none."""
+CHECKS = {"sha1": 12, "md5": 12, "sha256": 16, "sha384": 24, "sha512": 32}
+"""ICV as sent: RFC 2404, RFC 2403, RFC 4868."""
 
-Measure = Callable[[int], tuple[int, int]]
+Measure = Callable[[int, int], tuple[int, int]]
+"""From inner bytes and outer MTU to bytes and packets on the wire."""
 
 
 def _cut_after(profile: EncapsulationProfile) -> Measure:
-    return lambda inner: wire_bytes(inner, *profile, OUTER_MTU_BYTES)
+    return lambda inner, mtu: wire_bytes(inner, *profile, mtu)
 
 
-def _cut_before(profile: EncapsulationProfile, interface_mtu_bytes: int) -> Measure:
-    return lambda inner: wire_bytes_precut(
-        inner, *profile, interface_mtu_bytes, interface_mtu_bytes, OUTER_MTU_BYTES
+def _cut_before(profile: EncapsulationProfile, margin_bytes: int) -> Measure:
+    return lambda inner, mtu: wire_bytes_precut(
+        inner, *profile, mtu - margin_bytes, mtu - margin_bytes, mtu
     )
 
 
-MODELS: dict[str, Measure] = {
+TUNNELS: dict[str, Measure] = {
     "none": _cut_after(NO_ENCAPSULATION),
-    "gre": _cut_before(GRE, OUTER_MTU_BYTES - GRE.fixed_bytes),
-    "ipip": _cut_before(IP_IN_IP, OUTER_MTU_BYTES - IP_IN_IP.fixed_bytes),
+    "gre": _cut_before(GRE, GRE.fixed_bytes),
+    "ipip": _cut_before(IP_IN_IP, IP_IN_IP.fixed_bytes),
     "vxlan": _cut_after(VXLAN),
-    "wireguard": _cut_before(WIREGUARD, WIREGUARD_MTU_BYTES),
-    # IV, ICV, alignment: RFC 4106; RFC 3602 with RFC 4868; RFC 3602 with RFC 2404.
-    "esp-plain-aes256gcm16": _cut_after(esp_profile(8, 16, 4, nat_t=False)),
-    "esp-natt-aes256gcm16": _cut_after(esp_profile(8, 16, 4, nat_t=True)),
-    "esp-plain-aes256cbc-sha256": _cut_after(esp_profile(16, 16, 16, nat_t=False)),
-    "esp-natt-aes256cbc-sha256": _cut_after(esp_profile(16, 16, 16, nat_t=True)),
-    "esp-plain-aes128cbc-sha1": _cut_after(esp_profile(16, 12, 16, nat_t=False)),
-    "esp-natt-aes128cbc-sha1": _cut_after(esp_profile(16, 12, 16, nat_t=True)),
+    "wireguard": _cut_before(WIREGUARD, WIREGUARD_MARGIN_BYTES),
 }
 
 
-def esp_rows() -> pd.DataFrame:
+@cache
+def model_of(encapsulation: str) -> Measure:
+    """Return the model of an encapsulation: `gre`, ..., or `esp-plain-aes256gcm16` and the like.
+
+    Raises
+    ------
+    ValueError
+        If no encapsulation has that name.
+    """
+    if encapsulation in TUNNELS:
+        return TUNNELS[encapsulation]
+    way, _, suite = encapsulation.removeprefix("esp-").partition("-")
+    lengths = _lengths_bytes(suite)
+    if not encapsulation.startswith("esp-") or way not in ("plain", "natt") or lengths is None:
+        raise ValueError(
+            f"encap {encapsulation!r} is unknown; known are {', '.join(TUNNELS)} and "
+            "esp-plain-SUITE, esp-natt-SUITE with aes256gcm16, aes256cbc-sha256, 3descbc-sha1, "
+            "null-sha256, chacha20poly1305 and the like"
+        )
+    return _cut_after(esp_profile(*lengths, nat_t=way == "natt"))
+
+
+def _lengths_bytes(suite: str) -> tuple[int, int, int] | None:
+    """Return IV, ICV and alignment of a suite; None if it is unknown."""
+    combined = re.fullmatch(COMBINED, suite)
+    if combined:
+        return 8, int(combined[1] or 16), 4
+    cipher, _, check = suite.partition("-")
+    for pattern, (iv_bytes, align_bytes) in CIPHERS.items():
+        if re.fullmatch(pattern, cipher) and check in CHECKS:
+            return iv_bytes, CHECKS[check], align_bytes
+    return None
+
+
+def unknown(encapsulations: Iterable[str]) -> list[str]:
+    """Return what is wrong with the names that have no model."""
+    found = []
+    for name in encapsulations:
+        try:
+            model_of(name)
+        except ValueError as error:
+            found.append(str(error))
+    return found
+
+
+def esp_rows(folder: Path = DATA) -> pd.DataFrame:
     """Return one row per encapsulation and inner size: bytes and packets, measured and model."""
-    measured = pd.read_csv(DATA)
-    found = [MODELS[row.encap](row.inner_ip_bytes) for row in measured.itertuples()]
+    measured = read(FILE, folder)
+    faults = unknown(measured["encap"].unique())
+    if faults:
+        raise MeasurementError("\n".join(f"{folder / FILE}: {fault}" for fault in faults))
+    if "outer_mtu_bytes" not in measured:
+        measured["outer_mtu_bytes"] = OUTER_MTU_BYTES
+    found = [
+        model_of(row.encap)(row.inner_ip_bytes, row.outer_mtu_bytes)
+        for row in measured.itertuples()
+    ]
     return pd.DataFrame(
         {
             "encapsulation": measured["encap"],

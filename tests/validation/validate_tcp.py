@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 from kernels.tcp import TcpOptions
+from tests.validation.measurements import DATA, read
 from tests.validation.tcp_path import MSS_BYTES, PathCase, run_case
 
-DATA = Path(__file__).resolve().parent / "data"
 BITS_PER_BYTE = 8
 SAMPLES_PER_S = 20
 CELL = ["cc", "rate_mbit", "rtt_ms", "loss", "queue_bytes", "flows"]
@@ -100,9 +100,9 @@ def run_steady(case: PathCase, warm_s: float, dur_s: float) -> Steady:
     )
 
 
-def measured_runs(file: str) -> pd.DataFrame:
+def measured_runs(file: str, folder: Path = DATA) -> pd.DataFrame:
     """Return one line per measured run: sums and means over its flows."""
-    table = pd.read_csv(DATA / file)
+    table = read(file, folder)
     groups = table.groupby([*CELL, "rep", "warm_s", "dur_s"], as_index=False)
     return groups.agg(
         goodput_mbps=("goodput_mbps", "sum"),
@@ -119,6 +119,7 @@ def steady_rows(
     seeds: int = 2,
     controls: Iterable[str] = NAMES,
     cells: Any = None,
+    folder: Path = DATA,
     **changes: Any,
 ) -> pd.DataFrame:
     """Compare the configurations of a steady-state file with the model, one row each.
@@ -127,7 +128,7 @@ def steady_rows(
     `cells` keeps the configurations for which it is true; `changes` are switches of TcpOptions.
     """
     rows = []
-    runs = measured_runs(file)
+    runs = measured_runs(file, folder)
     for cell, group in runs[runs["cc"].isin(list(controls))].groupby(CELL):
         if cells is not None and not cells(dict(zip(CELL, cell, strict=True))):
             continue
@@ -155,7 +156,9 @@ def _steady_row(cell: Any, group: pd.DataFrame, results: list[Steady]) -> dict[s
     return row
 
 
-def rare_loss_rows(seeds: int = 24, controls: Iterable[str] = NAMES) -> pd.DataFrame:
+def rare_loss_rows(
+    seeds: int = 24, controls: Iterable[str] = NAMES, folder: Path = DATA
+) -> pd.DataFrame:
     """Place every measured run of a lone flow under rare loss among many seeds of the model.
 
     With fewer than `RARE_LOSSES` losses in a window, repetitions differ by 20 % and more, so means
@@ -164,7 +167,9 @@ def rare_loss_rows(seeds: int = 24, controls: Iterable[str] = NAMES) -> pd.DataF
     """
     rows = []
     for file in STEADY_FILES:
-        runs = measured_runs(file)
+        if not (folder / file).exists():
+            continue
+        runs = measured_runs(file, folder)
         lone = runs[(runs["flows"] == 1) & runs["cc"].isin(list(controls)) & (runs["loss"] > 0)]
         for run in lone.itertuples():
             segments = run.goodput_mbps * 1e6 * run.dur_s / BITS_PER_BYTE / MSS_BYTES
@@ -189,7 +194,11 @@ def rare_loss_rows(seeds: int = 24, controls: Iterable[str] = NAMES) -> pd.DataF
 
 
 def unfairness_rows(
-    seeds: int = 3, controls: Iterable[str] = NAMES, cells: Any = None, **changes: Any
+    seeds: int = 3,
+    controls: Iterable[str] = NAMES,
+    cells: Any = None,
+    folder: Path = DATA,
+    **changes: Any,
 ) -> pd.DataFrame:
     """Compare the shares of flows of unequal RTT; one row per flow and configuration.
 
@@ -197,7 +206,7 @@ def unfairness_rows(
     other times, and the shares are means over the seeds. Where there is a long repetition, the
     model runs as long.
     """
-    table = pd.read_csv(DATA / "tcp_rtt_unfairness.csv")
+    table = read("tcp_rtt_unfairness.csv", folder)
     keys = ["cc", "rtts_ms", "rate_mbit", "queue_bytes"]
     rows = []
     for cell, group in table[table["cc"].isin(list(controls))].groupby(keys):
@@ -205,21 +214,25 @@ def unfairness_rows(
         if cells is not None and not cells(names):
             continue
         shares = [_shares(names, group, seed, **changes) for seed in range(seeds)]
-        for f, rtt_ms in enumerate(names["rtts_ms"].split("+")):
+        for f, rtt_ms in enumerate(_rtts_ms(names)):
             measured = group[group["flow"] == f + 1]["share"]
             model = float(np.mean([share[f] for share in shares]))
             low, high = measured.min(), measured.max()
-            row = names | {"rtt_ms": float(rtt_ms), "share_measured": measured.mean()}
+            row = names | {"rtt_ms": rtt_ms, "share_measured": measured.mean()}
             row |= {"share_model": model, "share_low": low, "share_high": high}
             row["share_error"] = max(model - high, 0.0) - max(low - model, 0.0)
             rows.append(row)
     return pd.DataFrame(rows)
 
 
+def _rtts_ms(cell: dict[str, Any]) -> list[float]:
+    return [float(rtt_ms) for rtt_ms in cell["rtts_ms"].split("+")]
+
+
 def _shares(cell: dict[str, Any], group: pd.DataFrame, seed: int, **changes: Any) -> Any:
     """Run one configuration of unequal RTTs; return each flow's share of the goodput."""
     longest = group[group["dur_s"] == group["dur_s"].max()].iloc[0]
-    rtt_s = tuple(float(rtt_ms) / 1e3 for rtt_ms in cell["rtts_ms"].split("+"))
+    rtt_s = tuple(rtt_ms / 1e3 for rtt_ms in _rtts_ms(cell))
     case = PathCase(
         rate_bps=cell["rate_mbit"] * 1e6,
         rtt_s=rtt_s,
@@ -235,13 +248,15 @@ def _shares(cell: dict[str, Any], group: pd.DataFrame, seed: int, **changes: Any
     return delivered / delivered.sum()
 
 
-def outage_rows(controls: Iterable[str] = NAMES, cells: Any = None, **changes: Any) -> pd.DataFrame:
+def outage_rows(
+    controls: Iterable[str] = NAMES, cells: Any = None, folder: Path = DATA, **changes: Any
+) -> pd.DataFrame:
     """Compare the recovery after an outage; one row per measured run.
 
     `is_close`: the time back to 90 % differs by at most one step of the timeout's back-off (the
     RTO that was in force when the path came back), or is beyond the series in both.
     """
-    table = pd.read_csv(DATA / "tcp_outage.csv")
+    table = read("tcp_outage.csv", folder)
     table = table[table["cc"].isin(list(controls))]
     return pd.DataFrame(
         [
@@ -292,16 +307,16 @@ def _outage_row(run: Any, **changes: Any) -> dict[str, Any]:
     }
 
 
-def outage_curves(least_s: float = -2.0, most_s: float = 8.0) -> pd.DataFrame:
+def outage_curves(least_s: float = -2.0, most_s: float = 8.0, folder: Path = DATA) -> pd.DataFrame:
     """Return goodput over time, measured and simulated, of the runs that are not close.
 
     Times are those of the measured series, from the moment at which the path is back.
     """
-    table = pd.read_csv(DATA / "tcp_outage.csv")
-    series = pd.read_csv(DATA / "tcp_outage_series.csv")
+    table = read("tcp_outage.csv", folder)
+    series = read("tcp_outage_series.csv", folder)
     keys = ["rate_mbit", "rtt_ms", "queue_bytes", "cc", "kind", "outage_set_s", "rep"]
     found = []
-    for run in table[~outage_rows()["is_close"].to_numpy()].itertuples():
+    for run in table[~outage_rows(folder=folder)["is_close"].to_numpy()].itertuples():
         is_run = np.logical_and.reduce([series[key] == getattr(run, key) for key in keys])
         measured = series[is_run & series["t_after_restore_s"].between(least_s, most_s)]
         end_s = run.outage_start_s + run.outage_s
@@ -319,7 +334,7 @@ def outage_curves(least_s: float = -2.0, most_s: float = 8.0) -> pd.DataFrame:
                 | {"t_s": at_s, "measured_mbps": measured["goodput_mbps"], "model_mbps": model}
             )
         )
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
 def _sustained_s(mbit: Any, before_mbps: float, per_s: int) -> float:

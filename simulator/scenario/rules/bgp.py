@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
 
+from simulator.base.blocks import block
 from simulator.base.errors import Problem
 from simulator.base.units import format_duration
-from simulator.components.site import DeviceBgp
-from simulator.components.vnet import Vnet
 from simulator.draft import INTERNET
 from simulator.scenario.rules.design import POLICY_BASED, Design
 from simulator.scenario.rules.registry import enforced_by, not_enforced, rule
 from simulator.scenario.source import TreePath
+
+if TYPE_CHECKING:
+    from simulator.components.site import DeviceBgp
+    from simulator.components.vnet import Vnet
 
 enforced_by("simulator.planner.routing.Network", "R070")
 enforced_by("simulator.planner.transit", "R072", "R073")
@@ -37,6 +41,13 @@ def _sessions(design: Design) -> Iterator[tuple[str, str, TreePath, DeviceBgp]]:
             if device.bgp is not None:
                 path = ("sites", connection.site, "devices", device_name, "bgp")
                 yield name, device_name, path, device.bgp
+
+
+def _peers(design: Design) -> Iterator[tuple[str, str, TreePath, DeviceBgp, IPv4Address]]:
+    """Each session whose speaker has an address, with the address."""
+    for name, device_name, path, bgp in _sessions(design):
+        if bgp.peer_ip is not None:
+            yield name, device_name, path, bgp, bgp.peer_ip
 
 
 @rule("R061")
@@ -124,16 +135,16 @@ def _is_inside(address: IPv4Address, vnet: Vnet) -> bool:
 
 
 def _peer_addresses(design: Design, *, is_link_local_wrong: bool) -> Iterator[Problem]:
-    for name, device_name, path, bgp in _sessions(design):
+    for name, device_name, path, _, peer_ip in _peers(design):
         connection = design.ipsec[name]
         gateway = design.gateway_of(connection)
         vnet = None if gateway is None else design.vnet(gateway.vnet)
         text = ""
-        if bgp.peer_ip == design.devices_of(connection)[device_name].public_ip:
+        if peer_ip == design.devices_of(connection)[device_name].public_ip:
             text = "is the public address of the device"
-        elif vnet is not None and not connection.nat and _is_inside(bgp.peer_ip, vnet):
+        elif vnet is not None and not block(connection, "nat") and _is_inside(peer_ip, vnet):
             text = f"lies in the address space of VNet {gateway.vnet if gateway else ''}"
-        elif is_link_local_wrong and bgp.peer_ip.is_link_local:
+        elif is_link_local_wrong and peer_ip.is_link_local:
             text = "is link-local (APIPA)"
         if text:
             fix = "write an address of the site that nothing else uses"
@@ -156,17 +167,17 @@ def addresses_of_peers_in_2017(design: Design) -> Iterator[Problem]:
 def address_of_the_peer_in_the_address_space(design: Design) -> Iterator[Problem]:
     """Find sites that list the address of their BGP peer, or in 2017 do not contain it."""
     is_wanted = design.catalog.era == "2017-12"
-    for name, _, path, bgp in _sessions(design):
+    for name, _, path, _, peer_ip in _peers(design):
         site_name = design.ipsec[name].site
         site = design.parts.sites[site_name]
         is_alone = any(
-            prefix.num_addresses == 1 and bgp.peer_ip in prefix for prefix in site.address_space
+            prefix.num_addresses == 1 and peer_ip in prefix for prefix in site.address_space
         )
-        if is_wanted and not any(bgp.peer_ip in prefix for prefix in site.address_space):
+        if is_wanted and not any(peer_ip in prefix for prefix in site.address_space):
             text = "the static prefixes of the site must contain the address of its BGP peer"
-            yield design.problem((*path, "peer_ip"), text, f"add {bgp.peer_ip}/32 to {site_name}")
+            yield design.problem((*path, "peer_ip"), text, f"add {peer_ip}/32 to {site_name}")
         elif is_alone and not is_wanted:
-            text = f"the address of the BGP peer {bgp.peer_ip} need not be listed any more"
+            text = f"the address of the BGP peer {peer_ip} need not be listed any more"
             yield design.problem(("sites", site_name, "address_space"), text, "remove it")
 
 
@@ -247,8 +258,8 @@ def hold_time_outlasts_keepalives(design: Design) -> Iterator[Problem]:
 @rule("R079")
 def link_local_peers(design: Design) -> Iterator[Problem]:
     """Find link-local addresses of BGP that no gateway takes."""
-    for _, _, path, bgp in _sessions(design):
-        if bgp.peer_ip.is_link_local and not design.is_in_ranges(int(bgp.peer_ip), "R079"):
+    for _, _, path, _, peer_ip in _peers(design):
+        if peer_ip.is_link_local and not design.is_in_ranges(int(peer_ip), "R079"):
             text = "a link-local address for BGP lies in the range of the gateways"
             fix = "write an address from 169.254.21.0 to 169.254.22.255"
             yield design.problem((*path, "peer_ip"), text, fix)
@@ -258,10 +269,10 @@ def link_local_peers(design: Design) -> Iterator[Problem]:
 def peers_have_addresses_of_their_own(design: Design) -> Iterator[Problem]:
     """Find two devices with tunnels to one gateway and one BGP address."""
     owners: dict[tuple[str, object], str] = {}
-    for name, device_name, path, bgp in _sessions(design):
+    for name, device_name, path, _, peer_ip in _peers(design):
         connection = design.ipsec[name]
         owner = f"{connection.site}.{device_name}"
-        first = owners.setdefault((connection.gateway, bgp.peer_ip), owner)
+        first = owners.setdefault((connection.gateway, peer_ip), owner)
         if first != owner:
             text = f"{first} has this BGP address too"
             yield design.problem((*path, "peer_ip"), text, "give each device its own")

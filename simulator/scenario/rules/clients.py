@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from simulator.base.blocks import block
 from simulator.base.errors import Problem
 from simulator.scenario.rules.design import POLICY_BASED, Design
 from simulator.scenario.rules.registry import enforced_by, not_enforced, rule
@@ -11,9 +12,10 @@ from simulator.scenario.rules.registry import enforced_by, not_enforced, rule
 enforced_by("simulator.scenario.checks._address_spaces", "R018")
 enforced_by("simulator.scenario.client_checks._pools", "R023")
 enforced_by("simulator.scenario.client_checks._protocols", "R092", "R094", "R095")
-enforced_by("simulator.components.clients", "R091", "R096", "R097", "R098", "R102", "R103", "R176")
+enforced_by("simulator.point_to_site.admission", "R091", "R096", "R102", "R176")
+enforced_by("simulator.components.clients", "R097", "R098", "R103")
 not_enforced("R089", "clients have no field for a device, and need no public address")
-not_enforced("R100", "traffic between clients cannot be described")
+enforced_by("simulator.scenario.client_checks.clients", "R100")
 not_enforced("R178", "how many clients are too many for point-to-site is nowhere published")
 
 
@@ -21,7 +23,8 @@ not_enforced("R178", "how many clients are too many for point-to-site is nowhere
 def clients_beside_sites_need_route_based(design: Design) -> Iterator[Problem]:
     """Find policy-based gateways with both clients and sites."""
     for name, gateway, path in design.vpn_gateways():
-        if gateway.vpn_type == POLICY_BASED and gateway.p2s and design.tunnel_connections[name]:
+        has_both = block(gateway, "p2s") and design.tunnel_connections[name]
+        if gateway.vpn_type == POLICY_BASED and has_both:
             text = "clients and sites share route-based gateways alone"
             yield design.problem((*path, "vpn_type"), text, "write vpn_type: route-based")
 
@@ -31,7 +34,8 @@ def ikev2_clients_need_resource_manager(design: Design) -> Iterator[Problem]:
     """Find IKEv2 clients of a classic VNet."""
     for _, gateway, path in design.vpn_gateways():
         vnet = design.vnet(gateway.vnet)
-        protocols = () if gateway.p2s is None else gateway.p2s.protocols
+        offered = block(gateway, "p2s")
+        protocols = () if offered is None else offered.protocols
         if vnet is not None and vnet.deployment_model == "classic" and "ikev2" in protocols:
             index = protocols.index("ikev2")
             text = "a gateway of a classic VNet takes no clients by IKEv2"

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.base.errors import CatalogError, Problem
 from simulator.catalog import Catalog, ExpressRouteGatewaySku, VpnGatewaySku
-from simulator.components.circuit import CircuitSchema
-from simulator.components.connection import IpsecConnection
-from simulator.components.expressroute_connection import ExpressRouteConnection
-from simulator.components.expressroute_gateway import ExpressRouteGatewaySchema
-from simulator.components.gateway import VpnGateway
-from simulator.components.peering import Peering
-from simulator.components.site import Device, Site
-from simulator.components.vnet import Vnet
-from simulator.components.vnet_to_vnet import VnetToVnet
 from simulator.scenario.source import ABSENT, Source, TreePath, item_at
 
 if TYPE_CHECKING:
-    from simulator.scenario.checks import Parts
+    from simulator.components.circuit import CircuitSchema
+    from simulator.components.connection import IpsecConnection
+    from simulator.components.expressroute_connection import ExpressRouteConnection
+    from simulator.components.expressroute_gateway import ExpressRouteGatewaySchema
+    from simulator.components.gateway import VpnGateway
+    from simulator.components.peering import Peering
+    from simulator.components.site import Device, Site
+    from simulator.components.vnet import Vnet
+    from simulator.components.vnet_to_vnet import VnetToVnet
+    from simulator.scenario.parts import Parts
 
 POLICY_BASED = "policy-based"
 ACTIVE_ACTIVE = "active-active"
@@ -97,7 +97,7 @@ class Design:
 
     # --- gateways and connections -------------------------------------------------------------
 
-    def vpn_gateways(self) -> Iterator[tuple[str, VpnGateway, TreePath]]:
+    def vpn_gateways(self) -> Iterator[tuple[str, Any, TreePath]]:
         """Each VPN gateway with its place."""
         for name, gateway in self.parts.gateways.items():
             yield name, gateway, ("gateways", name)
@@ -107,37 +107,37 @@ class Design:
         for name, gateway in self.parts.expressroute_gateways.items():
             yield name, gateway, ("gateways", name)
 
-    def _of_kind(self, kind: type[Any]) -> dict[str, Any]:
-        return {n: c for n, c in self.parts.connections.items() if isinstance(c, kind)}
+    def _of_type(self, kind: str) -> dict[str, Any]:
+        return {n: c for n, c in self.parts.connections.items() if c.type == kind}
 
     @cached_property
-    def ipsec(self) -> Mapping[str, IpsecConnection]:
-        """Site-to-site connections."""
-        return self._of_kind(IpsecConnection)
+    def ipsec(self) -> Mapping[str, Any]:
+        """Site-to-site connections, with the fields of their blocks."""
+        return self._of_type("ipsec")
 
     @cached_property
     def vnet_to_vnet(self) -> Mapping[str, VnetToVnet]:
         """VNet-to-VNet connections."""
-        return self._of_kind(VnetToVnet)
+        return self._of_type("vnet-to-vnet")
 
     @cached_property
     def expressroute(self) -> Mapping[str, ExpressRouteConnection]:
         """Connections of circuits."""
-        return self._of_kind(ExpressRouteConnection)
+        return self._of_type("expressroute")
 
     @cached_property
     def peerings(self) -> Mapping[str, Peering]:
         """Peerings of VNets."""
-        return self._of_kind(Peering)
+        return self._of_type("peering")
 
     @cached_property
     def tunnel_connections(self) -> Mapping[str, list[str]]:
         """Names of the connections with tunnels, in the order of the file, by VPN gateway."""
         by_gateway: dict[str, list[str]] = {name: [] for name in self.parts.gateways}
         for name, connection in self.parts.connections.items():
-            if isinstance(connection, IpsecConnection):
+            if connection.type == "ipsec":
                 by_gateway.setdefault(connection.gateway, []).append(name)
-            elif isinstance(connection, VnetToVnet):
+            elif connection.type == "vnet-to-vnet":
                 for gateway in dict.fromkeys(connection.gateways):
                     by_gateway.setdefault(gateway, []).append(name)
         return by_gateway
@@ -150,7 +150,7 @@ class Design:
             by_pair.setdefault(f"{connection.gateway} {connection.site}", []).append(name)
         return by_pair
 
-    def gateway_of(self, connection: IpsecConnection) -> VpnGateway | None:
+    def gateway_of(self, connection: IpsecConnection) -> Any:
         """The VPN gateway of a site-to-site connection."""
         return self.parts.gateways.get(connection.gateway)
 
@@ -188,7 +188,7 @@ class Design:
 
     def coexisting(
         self,
-    ) -> Iterator[tuple[str, tuple[str, VpnGateway], tuple[str, ExpressRouteGatewaySchema]]]:
+    ) -> Iterator[tuple[str, tuple[str, Any], tuple[str, ExpressRouteGatewaySchema]]]:
         """VNets with both gateways: the VNet, its VPN gateway, its ExpressRoute gateway."""
         vpn = {g.vnet: (name, g) for name, g in self.parts.gateways.items()}
         for name, gateway in self.parts.expressroute_gateways.items():

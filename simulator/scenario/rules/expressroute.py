@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.base.errors import Problem
 from simulator.base.units import format_duration, format_rate
-from simulator.components.circuit import CircuitSchema
-from simulator.components.expressroute_connection import ExpressRouteConnection
 from simulator.scenario.rules.design import Design
 from simulator.scenario.rules.registry import enforced_by, not_enforced, rule
 from simulator.scenario.rules.skus import vms_behind
+
+if TYPE_CHECKING:
+    from simulator.components.circuit import CircuitSchema
+    from simulator.components.expressroute_connection import ExpressRouteConnection
 
 enforced_by("simulator.scenario.expressroute_checks._coexistence", "R118", "R129")
 enforced_by("simulator.scenario.expressroute_checks._gateway", "R119")
@@ -264,7 +266,7 @@ def scaling_gateways_have_two_units(design: Design) -> Iterator[Problem]:
             yield design.problem((*path, "public_ip"), text, "write standard")
 
 
-@rule("R143")
+@rule("R143", stops=True)
 def vms_behind_an_expressroute_gateway(design: Design) -> Iterator[Problem]:
     """Find more virtual machines behind a gateway than its SKU supports: packets may be lost."""
     for _, gateway, path in design.expressroute_gateways():

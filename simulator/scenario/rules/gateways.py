@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from simulator.base.blocks import block
 from simulator.base.errors import Problem
 from simulator.base.maintenance import MaintenanceWindow
 from simulator.base.units import format_duration
@@ -37,7 +38,7 @@ def creation_takes_long(design: Design) -> Iterator[Problem]:
 def connections_share_the_gateway(design: Design) -> Iterator[Problem]:
     """Say that the connections of a gateway share its throughput."""
     for name, gateway, path in design.vpn_gateways():
-        users_count = len(design.tunnel_connections[name]) + (gateway.p2s is not None)
+        users_count = len(design.tunnel_connections[name]) + (block(gateway, "p2s") is not None)
         if users_count > 1:
             text = f"its {users_count} connections, clients counted as one, share its throughput"
             yield design.problem(path, text, "see crossprem explain", key=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from simulator.base.blocks import block
 from simulator.base.errors import Problem
 from simulator.base.units import format_duration
 from simulator.scenario.rules.design import ACTIVE_ACTIVE, POLICY_BASED, Design
@@ -55,7 +56,7 @@ def policy_based_can_little(design: Design) -> Iterator[Problem]:
     for name, gateway, path in design.vpn_gateways():
         if gateway.vpn_type != POLICY_BASED:
             continue
-        if gateway.p2s is not None:
+        if block(gateway, "p2s") is not None:
             text = "a policy-based gateway takes no point-to-site clients"
             yield design.problem((*path, "p2s"), text, fix, key=True)
         for connection in design.tunnel_connections[name]:

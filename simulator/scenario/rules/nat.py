@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from simulator.base.blocks import block
 from simulator.base.errors import Problem
 from simulator.scenario.rules.design import Design
 from simulator.scenario.rules.registry import enforced_by, not_enforced, rule
 
 enforced_by("simulator.scenario.nat_checks", "R019", "R020", "R022", "R171", "R175")
-enforced_by("simulator.ipsec.nat.NatRuleSchema", "R173")
+enforced_by("simulator.nat.NatRuleSchema", "R173")
 enforced_by("simulator.planner.routing.Network", "R174")
 not_enforced("R021", "only connections of sites have a field for NAT rules")
 
@@ -22,7 +23,8 @@ def every_prefix_has_a_rule(design: Design) -> Iterator[Problem]:
         vnet = None if gateway is None else design.vnet(gateway.vnet)
         if gateway is None or site is None or vnet is None:
             continue
-        rules = [gateway.nat[n] for n in connection.nat if n in gateway.nat]
+        known = block(gateway, "nat") or {}
+        rules = [known[n] for n in block(connection, "nat") or () if n in known]
         for mode, prefixes in (("ingress", site.address_space), ("egress", vnet.address_space)):
             inside = [nat.internal for nat in rules if nat.mode == mode]
             left = [p for p in prefixes if inside and not any(p.overlaps(i) for i in inside)]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from simulator.base.errors import Problem
@@ -44,7 +45,8 @@ class Rule:
     why_not: str = ""
     """Why it is not enforced; empty if it is."""
     stops: bool = False
-    """The connection or group of clients that breaks it never carries traffic."""
+    """The connection or group of clients that breaks it never carries traffic; a gateway that
+    does loses some."""
 
     @property
     def is_enforced(self) -> bool:
@@ -90,10 +92,11 @@ class Findings:
     warnings: tuple[Problem, ...] = ()
     notes: tuple[Problem, ...] = ()
     stopped: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """Connections that are not established and clients that are refused, and why: by section of
-    the scenario and name."""
+    """Connections that are not established, clients that are refused and gateways that lose
+    packets, and why: by section of the scenario and name."""
 
 
+@cache
 def rows_of_era(catalog: Catalog) -> dict[str, Row]:
     """The rules that hold in the era of a catalogue, by id."""
     return {row.text("id"): row for row in catalog.table("rules").rows}
@@ -110,6 +113,8 @@ def apply(design: Design, catalog: Catalog) -> Findings:
         if entry.check is None:
             continue
         found = [_named(problem, rule_id) for problem in entry.check(design)]
+        if not found:
+            continue
         if entry.stops:
             for problem in found:
                 section, name, *_ = problem.path.split(".")

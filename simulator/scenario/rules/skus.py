@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from simulator.base.blocks import block
 from simulator.base.errors import CatalogError, Problem
 from simulator.scenario.rules.design import Design
 from simulator.scenario.rules.registry import enforced_by, rule
@@ -104,7 +105,8 @@ def classic_vnets_have_legacy_gateways(design: Design) -> Iterator[Problem]:
         if gateway.sku not in LEGACY:
             text = f"a gateway of a classic VNet is one of {', '.join(LEGACY)}"
             yield design.problem((*path, "sku"), text, f"write {LEGACY[-1]}")
-        if gateway.p2s is not None and gateway.p2s.auth.kind == "radius":
+        offered = block(gateway, "p2s")
+        if offered is not None and offered.auth.kind == "radius":
             text = "a gateway of a classic VNet knows no RADIUS"
             yield design.problem((*path, "p2s", "auth", "kind"), text, "write certificate")
     for name, connection in design.ipsec.items():

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from simulator.base.errors import Problem
-from simulator.components.peering import Peering
-from simulator.components.vnet import Vnet
 from simulator.scenario.rules.design import ACTIVE_ACTIVE, Design
 from simulator.scenario.rules.registry import enforced_by, not_enforced, rule
 from simulator.scenario.source import TreePath
+
+if TYPE_CHECKING:
+    from simulator.components.peering import Peering
+    from simulator.components.vnet import Vnet
 
 CLASSIC = "classic"
 
