@@ -1,8 +1,9 @@
 """What a sweep costs beside its points: `python -m benchmarks.sweeps`, on a quiet machine.
 
-Overhead is all CPU time of a worker beyond planning a point and running its plan (so loading the
-scenario, its rules, its hash, the table, the cost, the file), and all CPU time of the process that
-hands out the points and makes the table, both divided by the points.
+A point alone is what any loop in Python would do for it: the variant of the scenario with all its
+rules, the plan, the run, the table of streams and the cost. Overhead is what the sweep adds: all
+CPU time of a worker beyond that (hash, look-up, Parquet, the file, the watch on hangs), and all CPU
+time of the process that hands out the points and makes the table, both divided by the points.
 
 Speed-up is the time of one worker over that of two, start-up left out. Beside it stands what the
 machine gives: the time of one plain process that computes the same points over that of two which
@@ -18,8 +19,11 @@ import time
 from collections.abc import Sequence
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from statistics import median
+from typing import NamedTuple
 
-from simulator import engine, planner
+from simulator import engine, metrics, planner
+from simulator.planner import cost
 from simulator.run import make_ready
 from simulator.scenario.load import build
 from simulator.study.design import Point, Sweepable, read_design
@@ -29,7 +33,8 @@ from simulator.study.worker import Job, work
 
 BASE = Path(__file__).resolve().parents[1] / "scenarios" / "base" / "lyon-office.yaml"
 QUICK = "100 ms"
-QUICK_COUNT = 200
+QUICK_COUNT = 240
+TURN_COUNT = 10
 LONG = "10 s"
 LONG_COUNT = 120
 
@@ -45,20 +50,32 @@ def written(folder: Path, horizon: str, points: int) -> Path:
     return file
 
 
-def alone_cpu_s(whole: Sweepable, points: Sequence[Point]) -> float:
-    """CPU time of planning and running some points, one after the other in this process."""
+class Alone(NamedTuple):
+    """CPU time of points without a sweep."""
+
+    simulation_s: float
+    """Planning and run."""
+    all_s: float
+
+
+def alone(whole: Sweepable, points: Sequence[Point]) -> Alone:
+    """Compute some points one after the other in this process, and keep nothing."""
     base = whole.bases[0]
-    used_s = 0.0
+    simulation_s = 0.0
+    begin_s = time.process_time()
     for point in points:
         scenario = build(base.tree, base.name, whole.overrides(point))
-        begin_s = time.process_time()
-        engine.run(planner.build(scenario))
-        used_s += time.process_time() - begin_s
-    return used_s
+        planning_s = time.process_time()
+        plan = planner.build(scenario)
+        log = engine.run(plan)
+        simulation_s += time.process_time() - planning_s
+        metrics.values("streams", plan, log)
+        cost.of_run(scenario, plan, log.total["delivered_bytes"])
+    return Alone(simulation_s, time.process_time() - begin_s)
 
 
-def worker_cpu_s(whole: Sweepable) -> float:
-    """CPU time of a worker that computes all points, in this process."""
+def worker_cpu_s(whole: Sweepable, points: tuple[Point, ...]) -> float:
+    """CPU time of a worker that computes some points, in this process."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
         store.prepare()
@@ -73,8 +90,23 @@ def worker_cpu_s(whole: Sweepable) -> float:
             is_elsewhere=False,
         )
         begin_s = time.process_time()
-        work(job, whole.points)
+        work(job, points)
         return time.process_time() - begin_s
+
+
+def in_turns_ms(whole: Sweepable) -> tuple[float, float, float]:
+    """Simulation, all of a point alone, and what a worker adds: medians over turns, per point.
+
+    The pace of a shared machine changes within seconds, so both are measured turn by turn.
+    """
+    turns = []
+    for first in range(0, len(whole.points), TURN_COUNT):
+        points = whole.points[first : first + TURN_COUNT]
+        plain = alone(whole, points)
+        added_s = worker_cpu_s(whole, points) - plain.all_s
+        turns.append([1e3 * s / len(points) for s in (*plain, added_s)])
+    simulation_ms, alone_ms, added_ms = (median(column) for column in zip(*turns, strict=True))
+    return simulation_ms, alone_ms, added_ms
 
 
 def swept_s(file: Path, workers: int) -> tuple[float, float]:
@@ -114,9 +146,9 @@ def plain_s(file: Path, processes: int) -> float:
 def _part(file: Path, part: int, parts: int, gate: Barrier) -> None:
     make_ready()
     whole = read_design(file)
-    alone_cpu_s(whole, whole.points[:1])
+    alone(whole, whole.points[:1])
     gate.wait()
-    alone_cpu_s(whole, whole.points[part::parts])
+    alone(whole, whole.points[part::parts])
     gate.wait()
 
 
@@ -126,17 +158,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         file = written(Path(folder), QUICK, QUICK_COUNT)
         whole = read_design(file)
-        worker_cpu_s(whole)  # what is remembered from point to point is remembered now
-        alone_ms = 1e3 * alone_cpu_s(whole, whole.points) / QUICK_COUNT
-        worker_ms = 1e3 * worker_cpu_s(whole) / QUICK_COUNT - alone_ms
+        worker_cpu_s(whole, whole.points)  # what is remembered from point to point
+        simulation_ms, alone_ms, worker_ms = in_turns_ms(whole)
         parent_ms = 1e3 * swept_s(file, 1)[1] / QUICK_COUNT
-        _show("planning and run of a point", alone_ms, "ms")
+        _show("a point alone", alone_ms, "ms")
+        _show("of that, planning and run", simulation_ms, "ms")
         _show("overhead in the worker", worker_ms, "ms")
         _show("overhead in the parent", parent_ms, "ms")
         _show("overhead per point", worker_ms + parent_ms, "ms")
         file = written(Path(folder), LONG, LONG_COUNT)
         whole = read_design(file)
-        _show("longer point", 1e3 * alone_cpu_s(whole, whole.points) / LONG_COUNT, "ms")
+        _show("longer point", 1e3 * alone(whole, whole.points).all_s / LONG_COUNT, "ms")
         limit = plain_s(file, 1) / plain_s(file, 2)
         speed_up = swept_s(file, 1)[0] / swept_s(file, 2)[0]
         _show("speed-up of 2 workers", speed_up, "")
