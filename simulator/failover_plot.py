@@ -72,6 +72,8 @@ WIDTH_IN: Final = 10.5
 MARGIN_RATIO: Final = 0.12
 """Time shown before the first fault and after the last change, as a share of that between."""
 MARGIN_BINS: Final = 5
+FAR_RATIO: Final = 10.0
+"""A fault that follows after so many times what those before it took is not shown with them."""
 NARROW_RATIO: Final = 0.07
 """A stretch shorter than this share of the axis has no text in it."""
 SAME_PLACE_RATIO: Final = 0.012
@@ -114,7 +116,9 @@ def failover(timeline: pd.DataFrame, events: pd.DataFrame, failovers: pd.DataFra
         The uppermost of the figure.
     """
     shown = merged(events)
-    begin_s, end_s = _span(timeline, events, failovers)
+    span = _span(timeline, events, failovers)
+    begin_s, end_s = span.begin_s, span.end_s
+    shown = shown[shown["time_s"].between(begin_s, end_s)]
     strips = list(_strips(events, failovers, begin_s, end_s))
     numbers = _numbers(shown, strips)
     with style():
@@ -132,30 +136,70 @@ def failover(timeline: pd.DataFrame, events: pd.DataFrame, failovers: pd.DataFra
         _draw_strips(strip_axes, strips, end_s - begin_s)
         _draw_numbers(curves[0], shown, numbers, begin_s, end_s)
         _list_changes(strip_axes, shown, events, numbers)
-        title(curves[0], _message(failovers), over_numbers=True)
+        left_out = f"; faults before or after: {span.left_out}" if span.left_out else ""
+        title(curves[0], _message(failovers) + left_out, over_numbers=True)
     return curves[0]
 
 
 # ---- what to show ----------------------------------------------------------------------------
 
 
-def _span(
-    timeline: pd.DataFrame, events: pd.DataFrame, failovers: pd.DataFrame
-) -> tuple[float, float]:
-    """From a little before the first fault to a little after the last that changed."""
+@dataclass(frozen=True)
+class Span:
+    """What of a run the figure shows."""
+
+    begin_s: float
+    end_s: float
+    left_out: int
+    """Faults before or after it."""
+
+
+def _span(timeline: pd.DataFrame, events: pd.DataFrame, failovers: pd.DataFrame) -> Span:
+    """From a little before a fault to a little after the last that it changed.
+
+    Faults that follow one another closely are shown together. Where some are so far apart that
+    nothing could be read, the figure is of the one that did the most.
+    """
     run_s = float((timeline["time_s"] + timeline["bin_s"]).max()) if len(timeline) else 1.0
-    begun = events[events["kind"].isin(FAULTS.names())]
-    if begun.empty:
-        return 0.0, run_s
-    first_s = float(begun["time_s"].min())
-    last_s = float(events["time_s"].max())
-    if len(failovers):
-        last_s = max(last_s, float(failovers["recovered_s"].max(skipna=True) or 0.0))
-        if failovers["recovered_s"].isna().any():
-            last_s = run_s
+    matters = list(_matters(events, failovers, run_s))
+    if not matters:
+        return Span(0.0, run_s, 0)
+    groups: list[list[tuple[float, float]]] = []
+    for first_s, last_s in sorted(matters):
+        if groups:
+            begun_s, until_s = groups[-1][0][0], max(end for _, end in groups[-1])
+            if first_s - until_s <= FAR_RATIO * (until_s - begun_s):
+                groups[-1].append((first_s, last_s))
+                continue
+        groups.append([(first_s, last_s)])
+    worst_s = _worst_first(failovers)["started_s"].iloc[0] if len(failovers) else 0.0
+    group = next((g for g in groups if any(first == worst_s for first, _ in g)), groups[0])
+    first_s, last_s = group[0][0], max(end for _, end in group)
     bin_s = float(timeline["bin_s"].max()) if len(timeline) else 0.0
     margin_s = max(MARGIN_RATIO * (last_s - first_s), MARGIN_BINS * bin_s)
-    return max(0.0, first_s - margin_s), min(run_s, last_s + margin_s)
+    left_out = len(matters) - len(group)
+    return Span(max(0.0, first_s - margin_s), min(run_s, last_s + margin_s), left_out)
+
+
+def _matters(
+    events: pd.DataFrame, failovers: pd.DataFrame, run_s: float
+) -> Iterator[tuple[float, float]]:
+    """Each fault: when it began, and when the last that it led to was over."""
+    faults: dict[int, float] = {}
+    root: dict[int, int] = {}
+    for row in _records(events):
+        event_id, cause = int(row["event_id"]), row["cause_event_id"]
+        if row["kind"] in FAULTS.names():
+            root[event_id] = event_id
+        elif not pd.isna(cause) and int(cause) in root:
+            root[event_id] = root[int(cause)]
+        if event_id in root:
+            faults[root[event_id]] = float(row["time_s"])
+    begun_s = dict(zip(events["event_id"], events["time_s"], strict=True))
+    for event_id, last_s in faults.items():
+        first_s = float(begun_s[event_id])
+        back = failovers.loc[failovers["started_s"] == first_s, "recovered_s"]
+        yield first_s, max(last_s, *back.fillna(run_s), last_s)
 
 
 def _affected(timeline: pd.DataFrame, failovers: pd.DataFrame) -> pd.DataFrame:
@@ -172,7 +216,9 @@ def _strips(
     """Faults first, then sessions, in order of their first change, then routes by name."""
     found = [*_fault_strips(events, end_s), *_session_strips(events, end_s)]
     found += sorted(_route_strips(events, failovers, end_s), key=lambda strip: strip.name)
-    for strip in found[:STRIPS_MAX]:
+    seen = set(events.loc[events["time_s"].between(begin_s, end_s), "event_id"])
+    changing = [strip for strip in found if not seen.isdisjoint(strip.event_ids)]
+    for strip in changing[:STRIPS_MAX]:
         inside = tuple(
             Stretch(max(s.begin_s, begin_s), min(s.end_s, end_s), s.text, s.colour)
             for s in strip.stretches
@@ -405,12 +451,15 @@ def _words(row: Mapping[Any, Any]) -> str:
     return f"{row['subject']}: {str(row['kind']).replace('-', ' ')}{detail}"
 
 
+def _worst_first(failovers: pd.DataFrame) -> pd.DataFrame:
+    return failovers.sort_values(["outage_s", "degraded_s"], ascending=False, kind="stable")
+
+
 def _message(failovers: pd.DataFrame) -> str:
     """Say which stream suffered most, and for how long."""
     if failovers.empty:
         return "No stream was affected by a fault"
-    worst = failovers.sort_values(["outage_s", "degraded_s"], ascending=False, kind="stable")
-    row = worst.to_dict("records")[0]
+    row = _worst_first(failovers).to_dict("records")[0]
     who = f"{row['stream']} {row['direction']}"
     message = f"{row['fault']}: {who} is out for {row['outage_s']:.4g} s"
     if row["outage_s"] == 0.0:
