@@ -33,8 +33,6 @@ LONG_CASES = (
     "open loop, half full",
 )
 SPEED_RATIO = 100.0
-CHEAP = ("open loop, half full",)
-"""Packets of open-loop traffic alone are so cheap that the ratio lies near 100, on either side."""
 
 SHORT_CASES = (
     "bound by windows, standing queue",
@@ -85,8 +83,7 @@ def test_levels_agree_in_all_cases_and_the_page_says_how_well():
     fresh = [compare(case, SEEDS) for case in HELD_OUT]
     PAGE.write_text(page(found, fresh, long), encoding="utf-8")
     assert [line for comparison in [*found, *fresh] for line in failures(comparison)] == []
-    slow = [c.case for c in long if c.speed_ratio < SPEED_RATIO and c.case not in CHEAP]
-    assert slow == []
+    assert [c.case for c in long if c.speed_ratio < SPEED_RATIO] == []
 
 
 def page(found: list[Comparison], fresh: list[Comparison], long: list[Comparison]) -> str:
@@ -158,8 +155,7 @@ def _speed(found: list[Comparison], long: list[Comparison]) -> list[str]:
         "",
         "CPU time of the engine on the machine that rebuilt this page, kernels compiled; one hour "
         "in bins of a minute. The flow level does not pay for packets, so the ratio grows with "
-        "rate and horizon: it must be 100 on each of these long scenarios but the last, whose "
-        "open-loop packets are so cheap that its ratio lies near 100. The 150 s of the tables "
+        "rate and horizon: it must be 100 on each of these long scenarios. The 150 s of the tables "
         f"above have ratios from {min(c.speed_ratio for c in found):.0f} to "
         f"{max(c.speed_ratio for c in found):.0f}: a run at flow level costs some hundredths of a "
         "second however short it is.",
