@@ -62,11 +62,11 @@ def command(
 
 def _zoomed(scenario: Scenario) -> str:
     """Which stretches a run simulates at packet level; empty if it does not zoom in."""
+    if scenario.run.zoom is None or scenario.run.fidelity != "flow":
+        return ""
     from simulator import planner
     from simulator.engine import foreseen
     from simulator.forecast_readout import window_lines, window_rows
 
-    if scenario.run.zoom is None or scenario.run.fidelity != "flow":
-        return ""
     windows = foreseen(planner.build(scenario))
     return "\n" + "\n".join([*window_lines(window_rows(windows.kept)), *windows.notes]) + "\n"

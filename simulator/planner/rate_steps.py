@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from simulator.flowlevel.calendar import factor_at, next_step_ps
 from simulator.plan import Profile
-from simulator.world import World
+
+if TYPE_CHECKING:
+    from simulator.world import World
 
 
 def follow(world: World) -> Generator[Any, Any, None]:
     """Control process: give each source with a profile the factor of the time."""
     if world.plan.fidelity == "flow":
         return
+    from simulator.flowlevel.calendar import factor_at, next_step_ps
+
     profiles: dict[Profile, list[int]] = {}
     for s, source in enumerate(world.plan.sources):
         if source.profile is not None:

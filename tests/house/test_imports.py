@@ -49,6 +49,11 @@ def test_import_of_the_package():
     assert not imported_by("import simulator; simulator.__version__").intersection(HEAVY)
 
 
+def test_reading_and_planning_load_no_compiler():
+    found = imported_by("import simulator.planner, simulator.scenario")
+    assert not found.intersection({"numba", "llvmlite", "matplotlib", "pandas"})
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
 def test_help_of_the_command(arguments):
     assert not imported_by(HELP.format(arguments=arguments)).intersection(HEAVY)
