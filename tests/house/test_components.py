@@ -170,6 +170,7 @@ def _take_out(
     for module in modules:
         text = re.sub(rf"^    {module},\n", "", text, flags=re.MULTILINE)
         text = re.sub(rf"^from \S+ import {module}\n", "", text, flags=re.MULTILINE)
+        text = re.sub(rf"^from simulator\.{module} import [^(\n]+\n", "", text, flags=re.MULTILINE)
     path.write_text(text, encoding="utf-8")
 
 
