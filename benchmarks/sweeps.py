@@ -3,7 +3,8 @@
 A point alone is what any loop in Python would do for it: the variant of the scenario with all its
 rules, the plan, the run, the table of streams and the cost. Overhead is what the sweep adds: all
 CPU time of a worker beyond that (hash, look-up, Parquet, the file, the watch on hangs), and all CPU
-time of the process that hands out the points and makes the table, both divided by the points.
+time of the process that hands out the points and makes the table, both for each further point. What
+a sweep costs that process before the first point stands beside it.
 
 Speed-up is the time of one worker over that of two, start-up left out. Beside it stands what the
 machine gives: the time of one plain process that computes the same points over that of two which
@@ -34,6 +35,7 @@ from simulator.study.worker import Job, work
 BASE = Path(__file__).resolve().parents[1] / "scenarios" / "base" / "lyon-office.yaml"
 QUICK = "100 ms"
 QUICK_COUNT = 240
+MANY_COUNT = 720
 TURN_COUNT = 10
 LONG = "10 s"
 LONG_COUNT = 120
@@ -160,12 +162,15 @@ def main() -> int:
         whole = read_design(file)
         worker_cpu_s(whole, whole.points)  # what is remembered from point to point
         simulation_ms, alone_ms, worker_ms = in_turns_ms(whole)
-        parent_ms = 1e3 * swept_s(file, 1)[1] / QUICK_COUNT
+        few_s = swept_s(file, 1)[1]
+        many_s = swept_s(written(Path(folder), QUICK, MANY_COUNT), 1)[1]
+        parent_ms = 1e3 * (many_s - few_s) / (MANY_COUNT - QUICK_COUNT)
         _show("a point alone", alone_ms, "ms")
         _show("of that, planning and run", simulation_ms, "ms")
         _show("overhead in the worker", worker_ms, "ms")
         _show("overhead in the parent", parent_ms, "ms")
         _show("overhead per point", worker_ms + parent_ms, "ms")
+        _show("start-up in the parent", 1e3 * few_s - QUICK_COUNT * parent_ms, "ms")
         file = written(Path(folder), LONG, LONG_COUNT)
         whole = read_design(file)
         _show("longer point", 1e3 * alone(whole, whole.points).all_s / LONG_COUNT, "ms")

@@ -30,6 +30,8 @@ INBOX_OF_MANY: Final = 64
 SLACK: Final = 2
 """Pools have so much more room than they need at first: a page that nobody writes to costs
 nothing, while a pool that grows is copied and then held twice."""
+SMALL_ROOM: Final = 1024
+"""What has less room grows fourfold: each growth stops the kernel for longer than it runs at first."""
 ALONE: Final = -1
 
 
@@ -252,7 +254,7 @@ class DataPlane:
         return self._net
 
     def _grow(self, code: int, index: int) -> None:
-        """Double what the kernel found full."""
+        """Give more room to what the kernel found full."""
         if code == layout.GROW_LINK:
             self.link = self._grow_ring("link", index, self.link)
         elif code == layout.GROW_QUEUE:
@@ -260,9 +262,10 @@ class DataPlane:
         elif code == layout.GROW_INBOX:
             row = self.node[index]
             room, off = int(row["inbox_room"]), int(row["inbox_off"])
-            self.inbox, new_off = _claim(self.inbox, self._inbox_used(), 2 * room)
+            new_room = _more(room)
+            self.inbox, new_off = _claim(self.inbox, self._inbox_used(), new_room)
             self.inbox[new_off : new_off + room] = self.inbox[off : off + room]
-            row["inbox_off"], row["inbox_room"] = new_off, 2 * room
+            row["inbox_off"], row["inbox_room"] = new_off, new_room
         elif code == layout.GROW_ACKS:
             self._grow_acks(index)
         else:
@@ -287,14 +290,14 @@ class DataPlane:
         return int((self.node["inbox_off"] + self.node["inbox_room"]).max())
 
     def _grow_ring(self, prefix: str, h: int, pool: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Give hop `h` a ring with twice (at least a block) the room, entries in order."""
+        """Give hop `h` a ring with more room, entries in order."""
         off, mask = f"{prefix}_off", f"{prefix}_mask"
         head, tail = f"{prefix}_head", f"{prefix}_tail"
         row = self.state[h]
         used = int((self.state[off] + self.state[mask] + 1).max())
         at = int(row[off]) + (np.arange(int(row[head]), int(row[tail])) & int(row[mask]))
         entries = pool[at]
-        room = 2 * (int(row[mask]) + 1)
+        room = _more(int(row[mask]) + 1)
         pool, new_off = _claim(pool, used, room)
         pool[new_off : new_off + len(entries)] = entries
         row[off], row[mask], row[head], row[tail] = new_off, room - 1, 0, len(entries)
@@ -560,6 +563,11 @@ class DataPlane:
 def _power_of_two(count: int) -> int:
     """Smallest power of two that is at least `count` and at least 2."""
     return 1 << max(1, (count - 1).bit_length())
+
+
+def _more(room: int) -> int:
+    """The next size of a ring or an inbox: a power of two stays one."""
+    return room * (4 if room < SMALL_ROOM else 2)
 
 
 def _claim(pool: npt.NDArray[Any], used: int, room: int) -> tuple[npt.NDArray[Any], int]:

@@ -337,6 +337,7 @@ class PlanBuilder:
         self._sources: list[tuple[int, Direction, np.void, SourcePlan]] = []
         self._transfers: list[tuple[int, TransferPlan]] = []
         self._sizes: list[npt.NDArray[Any]] = []
+        self._size_tables: dict[tuple[Any, ...], tuple[int, int, float]] = {}
         self._sizes_count = 0
         self._tcp: list[
             tuple[int, tuple[int, ...], tuple[int, ...], dict[str, Any], dict[str, int]]
@@ -485,14 +486,15 @@ class PlanBuilder:
     def _size_table(
         self, sizes_bytes: Sequence[int], weights: Sequence[float] | None
     ) -> tuple[int, int, float]:
-        """Append an alias table; returns its begin, its length and the mean size."""
-        shares = None if weights is None else tuple(weights)
-        table, mean_bytes = _sizes(tuple(sizes_bytes), shares)
-        begin = self._sizes_count
-        self._sizes.append(table)
-        self._sizes_count += len(table)
-        self._max_packet_bytes = max(self._max_packet_bytes, *map(int, sizes_bytes))
-        return begin, len(table), mean_bytes
+        """The alias table of some sizes: its begin, its length and the mean size."""
+        sizes = (tuple(sizes_bytes), None if weights is None else tuple(weights))
+        if sizes not in self._size_tables:
+            table, mean_bytes = _sizes(*sizes)
+            self._size_tables[sizes] = (self._sizes_count, len(table), mean_bytes)
+            self._sizes.append(table)
+            self._sizes_count += len(table)
+            self._max_packet_bytes = max(self._max_packet_bytes, *map(int, sizes_bytes))
+        return self._size_tables[sizes]
 
     def _source(
         self,

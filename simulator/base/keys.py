@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 _KEY_BYTES = 8
+_KEPT_PARTS = 4096
 
 
 def random_key(seed: int, replicate: int, *names: str) -> int:
@@ -29,6 +31,12 @@ def random_key(seed: int, replicate: int, *names: str) -> int:
     int
         In the range of an unsigned 64-bit integer.
     """
-    parts = [part.encode("utf-8") for part in (str(seed), str(replicate), *names)]
-    content = b"".join([len(part).to_bytes(8, "little") + part for part in parts])
+    content = b"".join(map(_with_length, (str(seed), str(replicate), *names)))
     return int.from_bytes(hashlib.blake2b(content, digest_size=_KEY_BYTES).digest(), "little")
+
+
+@lru_cache(_KEPT_PARTS)
+def _with_length(part: str) -> bytes:
+    """A part as it is hashed; the same few names make up most keys of a plan."""
+    content = part.encode("utf-8")
+    return len(content).to_bytes(8, "little") + content

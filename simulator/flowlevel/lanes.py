@@ -116,10 +116,18 @@ class Lanes:
         number: dict[Form, int] = {}
         uses = len(self.hop)
         self.fits, self.too_large, self.fragments = np.ones(uses), np.zeros(uses), np.zeros(uses)
-        at = 0
-        for route_idx, mix in lanes:
+        first_like: dict[tuple[Mix, tuple[Encapsulation, ...]], int] = {}
+        for lane, (route_idx, mix) in enumerate(lanes):
+            arounds = self.plan.routes[route_idx].encapsulation
+            begin, end = self.ptr[lane], self.ptr[lane + 1]
+            first = first_like.setdefault((mix, arounds), lane)
+            if first != lane:  # calls and flows of a stream are alike
+                same = slice(self.ptr[first], self.ptr[first + 1])
+                for column in (self._form, self.too_large, self.fits, self.fragments):
+                    column[begin:end] = column[same]
+                continue
             fitting, before = np.array(mix.weights), None
-            for around in self.plan.routes[route_idx].encapsulation:
+            for at, around in enumerate(arounds, begin):
                 found = form(mix, around)
                 self._form[at] = number.setdefault(found, len(number))
                 left = np.where(np.array(found.weights) > 0.0, fitting, 0.0)
@@ -128,7 +136,6 @@ class Lanes:
                 if around != before:
                     self.fragments[at] = found.extra_fragments
                 fitting, before = left, around
-                at += 1
         self._forms = list(number)
         width = max((len(f.weights) for f in self._forms), default=1)
         shape = (max(len(self._forms), 1), width)

@@ -179,13 +179,9 @@ def _wait_quantiles(at: Waits, hops: npt.NDArray[np.int64], share: Array) -> Arr
 def _hypercube(key: int, rows: int) -> Array:
     """Numbers between 0 and 1, [rows, POINTS]: each row has one in each of POINTS equal parts."""
     middle = (np.arange(POINTS) + 0.5) / POINTS
-    cube = np.empty((max(rows, 1), POINTS))
-    for row in range(len(cube)):
-        bits = [
-            int(mix(np.uint64(key), np.uint64(row * POINTS + point))) for point in range(POINTS)
-        ]
-        cube[row] = middle[np.argsort(np.array(bits, np.uint64), kind="stable")]
-    return cube
+    counters = np.arange(max(rows, 1) * POINTS, dtype=np.uint64).reshape(-1, POINTS)
+    plain = getattr(mix, "py_func", mix)  # on whole arrays: nothing to compile
+    return middle[np.argsort(plain(np.uint64(key), counters), axis=1, kind="stable")]
 
 
 def rare_wait_s(at: Waits) -> Array:

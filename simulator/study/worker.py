@@ -222,10 +222,10 @@ def _batch(own: Mapping[str, Any], streams: Columns) -> Any:
 
     count = len(streams["stream"])
     columns = [
-        pa.array(streams[field.name], field.type, from_pandas=True)
-        if field.name in streams
-        else pa.repeat(pa.scalar(own.get(field.name), field.type), count)
-        for field in schema()
+        pa.array(streams[name], kind, from_pandas=True)
+        if name in streams
+        else pa.array([own.get(name)] * count, kind)
+        for name, kind in zip(schema().names, schema().types, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema())
 

@@ -302,6 +302,7 @@ def test_voice_has_a_source_for_each_call_and_direction():
     assert len({int(r["next_ps"]) for r in records}) == 6
     assert {float(r["mean_gap_ps"]) for r in records} == {20 * MS}
     assert all(0 <= r["next_ps"] < 20 * MS and r["on_mean_ps"] == 0 for r in records)
+    assert len({int(r["size_begin"]) for r in records}) == 1  # they share one table of sizes
     silent = build(design(traffic={"calls": {**voice, "silence_suppression": True}}))
     assert any(s.record["off_mean_ps"] > 0 for s in silent.sources)
 
