@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.rows import Row
 from simulator import engine
 from simulator.plan import Plan
+from simulator.plan_builder import plan_from_hops
 
 PACKET_BYTES = 1400
 PLANNED_SITES = (1, 10, 100, 1_000)
@@ -37,7 +38,7 @@ def chain(horizon_s: float) -> Plan:
         "sizes_bytes": [PACKET_BYTES],
         "rate_bps": 0.5 * min(rates_bps),
     }
-    return Plan.from_hops(hops, [stream], horizon_s=horizon_s)
+    return plan_from_hops(hops, [stream], horizon_s=horizon_s)
 
 
 def sites(count: int, horizon_s: float) -> Plan:
@@ -62,7 +63,7 @@ def sites(count: int, horizon_s: float) -> Plan:
             }
             for k in range(3)
         ]
-    return Plan.from_hops(hops, streams, horizon_s=horizon_s)
+    return plan_from_hops(hops, streams, horizon_s=horizon_s)
 
 
 def cubic(flows: int, horizon_s: float) -> Plan:
@@ -87,7 +88,7 @@ def cubic(flows: int, horizon_s: float) -> Plan:
         "window_bytes": 8e6,
         "stagger_s": 0.01,
     }
-    return Plan.from_hops(hops, [stream], horizon_s=horizon_s)
+    return plan_from_hops(hops, [stream], horizon_s=horizon_s)
 
 
 SCENARIO = """

@@ -80,7 +80,7 @@ def worker_cpu_s(whole: Sweepable, points: tuple[Point, ...]) -> float:
     """CPU time of a worker that computes some points, in this process."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
-        store.prepare()
+        store.prepare(b"{}")
         job = Job(
             url=store.url,
             bases=whole.bases,

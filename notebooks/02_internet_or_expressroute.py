@@ -20,6 +20,7 @@
 import pandas as pd
 
 from simulator import load, run
+from simulator.plots import COLOURS, new_axes, style
 
 scenario = load("scenarios/internet-versus-expressroute.yaml")
 # A circuit that reaches beyond its own continent is a premium one.
@@ -77,11 +78,18 @@ one_mbps = (table["goodput_bps"]["one-flow"] / 1e6).round(1)
 one_mbps
 
 # %%
-figure_axes = one_mbps.plot.bar(rot=0, ylabel="goodput of one flow (Mbit/s)", xlabel="")
-figure_axes.figure
+with style():
+    axes = new_axes(height_in=3.6)
+    one_mbps.plot.bar(
+        ax=axes, color=COLOURS, rot=0, ylabel="Goodput of one flow (Mbit/s)", xlabel=""
+    )
+axes
 
 # %% [markdown]
 # ## Sixteen flows
+#
+# Many flows with larger windows fill a short way over either. Over a long one each loss costs more
+# round trips to make good, so the internet way falls behind.
 
 # %%
 many = results[(results["what"] == "many-flows") & (results["goodput_bps"] > 1e6)]

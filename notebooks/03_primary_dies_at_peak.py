@@ -28,7 +28,7 @@ print(f"{fault.kind} at {fault.at:.0f} s, repaired at {fault.end_s:.0f} s")
 
 # %%
 with_bfd = run(scenario)
-with_bfd.plot.failover().figure
+with_bfd.plot.failover()
 
 # %% [markdown]
 # The chain from the fault to the new way. Each event names its cause.

@@ -18,6 +18,7 @@
 
 # %%
 from simulator import load, run
+from simulator.plots import COLOURS, new_axes, style
 
 scenario = load("scenarios/login-morning.yaml").with_(
     {"run.horizon": "11 h", "run.time_bin": "5 min"}
@@ -27,14 +28,24 @@ print(scenario.question)
 # %% [markdown]
 # ## The morning, at flow level
 #
-# Eleven hours from midnight; each transfer is a flow, none of their packets is simulated.
+# Eleven hours from midnight; each transfer is a flow, none of their packets is simulated. Data flow
+# to the clients: `return` is the direction that counts.
 
 # %%
 morning = run(scenario)
 morning.summary[["stream", "direction", "offered_bps", "goodput_bps", "latency_s_p95"]]
 
 # %%
-morning.plot.throughput().figure
+by_hour = morning.timeline.assign(hour=morning.timeline["time_s"] / 3600).pivot_table(
+    index="hour", columns=["stream", "direction"], values="goodput_bps"
+)
+with style():
+    axes = new_axes()
+    received_mbps = by_hour.xs("return", axis="columns", level="direction").loc[8:] / 1e6
+    received_mbps.plot(ax=axes, color=COLOURS, drawstyle="steps-post", xlabel="Hour of the day")
+    axes.set_ylabel("Received by all clients (Mbit/s)")
+    axes.set_ylim(bottom=0.0)
+axes
 
 # %% [markdown]
 # ## A gateway with room for fewer

@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simulator.plan import Plan
+    from simulator.planner.explain import explain
     from simulator.result import Result
     from simulator.run import run
     from simulator.scenario import Scenario, load
+    from simulator.study.axis import rank
+    from simulator.study.backup import backup
     from simulator.study.check import check
     from simulator.study.compare import compare
     from simulator.study.cost import cost
@@ -31,11 +34,14 @@ __all__ = [
     "Result",
     "Scenario",
     "__version__",
+    "backup",
     "check",
     "compare",
     "cost",
+    "explain",
     "load",
     "open_sweep",
+    "rank",
     "run",
     "sweep",
 ]
@@ -44,11 +50,14 @@ _HOME_OF = {
     "Plan": "simulator.plan",
     "Result": "simulator.result",
     "Scenario": "simulator.scenario",
+    "backup": "simulator.study.backup",
     "check": "simulator.study.check",
     "compare": "simulator.study.compare",
     "cost": "simulator.study.cost",
+    "explain": "simulator.planner.explain",
     "load": "simulator.scenario",
     "open_sweep": "simulator.study.sweep",
+    "rank": "simulator.study.axis",
     "run": "simulator.run",
     "sweep": "simulator.study.sweep",
 }

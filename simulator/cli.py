@@ -35,11 +35,6 @@ app: Final = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-EXIT_CODES: Final = (
-    "Exit codes: 0 ok, 2 usage, 3 invalid scenario, 4 foreign package, "
-    "5 internal error, 130 interrupted."
-)
-
 GARBAGE_THRESHOLD: Final = 100_000
 """New containers after which Python looks for garbage; by itself after 700."""
 

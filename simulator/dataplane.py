@@ -31,7 +31,7 @@ SLACK: Final = 2
 """Pools have so much more room than they need at first: a page that nobody writes to costs
 nothing, while a pool that grows is copied and then held twice."""
 SMALL_ROOM: Final = 1024
-"""What has less room grows fourfold: each growth stops the kernel for longer than it runs at first."""
+"""What has less room grows fourfold: at first the kernel runs no longer than a growth takes."""
 ALONE: Final = -1
 
 

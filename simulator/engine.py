@@ -13,6 +13,7 @@ from simulator.base.errors import DeadlineError, InternalError
 from simulator.dataplane import DataPlane
 from simulator.flowlevel import FlowPlane
 from simulator.plan import PS_PER_S, Plan
+from simulator.plan_builder import plan_from_hops
 from simulator.recorder import RunLog
 from simulator.world import World
 
@@ -119,7 +120,7 @@ def compile_flow_kernels() -> None:
 
 def _example() -> Plan:
     """A plan that needs every kernel."""
-    return Plan.from_hops(
+    return plan_from_hops(
         [
             {"name": "out", "rate_bps": 1e9, "buffer_bytes": 1e6},
             {"name": "there", "kind": "path", "delay_s": 1e-3, "loss_ratio": 1e-3},

@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from simulator.faults import FAULTS
@@ -29,6 +28,8 @@ from simulator.plots import (
     INK,
     STREAMS_MAX,
     Line,
+    ShownAxes,
+    ShownFigure,
     fault_periods,
     lines_of,
     mark_windows,
@@ -74,9 +75,12 @@ MARGIN_RATIO: Final = 0.12
 MARGIN_BINS: Final = 5
 FAR_RATIO: Final = 10.0
 """A fault that follows after so many times what those before it took is not shown with them."""
-NARROW_RATIO: Final = 0.07
-"""A stretch shorter than this share of the axis has no text in it."""
-SAME_PLACE_RATIO: Final = 0.012
+NUMBERS_APART_RATIO: Final = 0.052
+"""Numbers above the Axes that would be closer, as a share of their width, are written as one."""
+STRIP_CHARACTERS: Final = 105
+"""How many characters of a strip's text its whole width holds."""
+CUT_CHARACTERS_MIN: Final = 9
+"""A text that is cut to less says nothing."""
 LINE_CHARACTERS: Final = 165
 APART_RATIO: Final = 10.0
 """Rates so far apart are not read on one linear axis."""
@@ -196,9 +200,10 @@ def _matters(
         if event_id in root:
             faults[root[event_id]] = float(row["time_s"])
     begun_s = dict(zip(events["event_id"], events["time_s"], strict=True))
+    hurt = failovers[(failovers["outage_s"] > 0.0) | (failovers["degraded_s"] > 0.0)]
     for event_id, last_s in faults.items():
         first_s = float(begun_s[event_id])
-        back = failovers.loc[failovers["started_s"] == first_s, "recovered_s"]
+        back = hurt.loc[hurt["started_s"] == first_s, "recovered_s"]
         yield first_s, max(last_s, *back.fillna(run_s), last_s)
 
 
@@ -317,11 +322,14 @@ def _axes(strips: Sequence[Strip], events: int) -> tuple[list[Axes], Axes]:
     """Three Axes for curves and one for the strips, one above the other."""
     strips_in = STRIP_HEIGHT_IN * max(1, len(strips))
     height_in = 3 * CURVE_HEIGHT_IN + strips_in + EVENT_HEIGHT_IN * events + LABEL_HEIGHT_IN
-    figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+    figure = ShownFigure(figsize=(WIDTH_IN, height_in), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(4, 1, height_ratios=[*[CURVE_HEIGHT_IN] * 3, strips_in])
-    first = figure.add_subplot(grid[0])
-    axes = [first, *(figure.add_subplot(grid[n], sharex=first) for n in (1, 2, 3))]
+    first = figure.add_subplot(grid[0], axes_class=ShownAxes)
+    axes = [
+        first,
+        *(figure.add_subplot(grid[n], sharex=first, axes_class=ShownAxes) for n in (1, 2, 3)),
+    ]
     for ax in axes[:3]:
         ax.tick_params(labelbottom=False)
     axes[3].set_xlabel("Simulated time (s)")
@@ -383,12 +391,12 @@ def _draw_strips(ax: Axes, strips: Sequence[Strip], span_s: float) -> None:
         for stretch in strip.stretches:
             width_s = stretch.end_s - stretch.begin_s
             ax.barh(n, width_s, left=stretch.begin_s, height=0.78, color=stretch.colour, zorder=2)
-            room = int(width_s / span_s * 105)
-            if width_s > NARROW_RATIO * span_s or len(stretch.text) <= room:
+            text = _fitting(stretch.text, int(width_s / span_s * STRIP_CHARACTERS))
+            if text:
                 ax.text(
                     stretch.begin_s + width_s / 2,
                     n,
-                    textwrap.shorten(stretch.text, max(4, room), placeholder="..."),
+                    text,
                     ha="center",
                     va="center",
                     fontsize=7.5,
@@ -401,15 +409,22 @@ def _draw_strips(ax: Axes, strips: Sequence[Strip], span_s: float) -> None:
     ax.tick_params(axis="y", length=0)
 
 
+def _fitting(text: str, room: int) -> str:
+    """The text, cut where it does not fit; nothing where too little of it would be left."""
+    if len(text) <= room:
+        return text
+    return f"{text[: room - 1]}\N{HORIZONTAL ELLIPSIS}" if room >= CUT_CHARACTERS_MIN else ""
+
+
 def _draw_numbers(
     ax: Axes, shown: pd.DataFrame, numbers: Mapping[int, int], begin_s: float, end_s: float
 ) -> None:
     """Write the numbers of the changes above the Axes, close ones together."""
-    groups: list[tuple[float, list[int]]] = []
     times_s = dict(zip(shown["event_id"], shown["time_s"], strict=True))
+    groups: list[tuple[float, list[int]]] = []
     for event_id, number in numbers.items():
         place = (float(times_s[event_id]) - begin_s) / (end_s - begin_s)
-        if groups and place - groups[-1][0] < SAME_PLACE_RATIO * 2:
+        if groups and place - groups[-1][0] < NUMBERS_APART_RATIO:
             groups[-1][1].append(number)
         else:
             groups.append((place, [number]))

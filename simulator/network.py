@@ -290,7 +290,7 @@ def _arrays(
                 row["only_direction"] = next(iter(arriving))
         row["hop_end"] = len(segment_hop)
     source_order = _place_sources(plan, graph, node, segments, node_of)
-    steps, route_step = _steps(plan, segments, node_of)
+    steps, route_step = _steps(plan, node_of)
     group, back_hops = _windows(plan, graph, segments, group_rows, node_of)
     return Layout(
         group,
@@ -330,9 +330,7 @@ def _place_sources(
     return tuple(order)
 
 
-def _steps(
-    plan: Plan, segments: list[list[Place]], node_of: dict[Place, int]
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
+def _steps(plan: Plan, node_of: dict[Place, int]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
     """Steps of all routes, one after another; the last step of a route is its end."""
     end_of: dict[int, int] = {}
     for flow in plan.tcp_flows:

@@ -7,6 +7,7 @@ something was down. Figures are made without pyplot, so nothing here is global.
 
 from __future__ import annotations
 
+import io
 import math
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -114,11 +115,30 @@ def style() -> Iterator[None]:
         yield
 
 
+class ShownFigure(Figure):
+    """A figure that a notebook shows, whatever backend of matplotlib is in use there."""
+
+    def _repr_png_(self) -> bytes:
+        drawn = io.BytesIO()
+        with style():
+            self.savefig(drawn, format="png")
+        return drawn.getvalue()
+
+
+class ShownAxes(Axes):
+    """Axes that a notebook shows as their whole figure."""
+
+    def _repr_png_(self) -> bytes:
+        figure = self.get_figure(root=True)
+        assert isinstance(figure, ShownFigure)
+        return figure._repr_png_()
+
+
 def new_axes(width_in: float = 9.6, height_in: float = 4.6) -> Axes:
-    """Make a figure of its own with one Axes."""
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    """Make a figure of its own with one Axes; a notebook shows it."""
+    figure = ShownFigure(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure.add_subplot()
+    return figure.add_subplot(axes_class=ShownAxes)
 
 
 def save(axes: Axes, *paths: Path) -> None:
@@ -408,7 +428,7 @@ def _event_lines(events: pd.DataFrame) -> list[str]:
     for n, event in enumerate(events.head(EVENTS_MAX).to_dict("records"), 1):
         detail = f" ({event['detail']})" if event["detail"] else ""
         what = f"{event['subject']}: {event['kind'].replace('-', ' ')}{detail}"
-        line = f"{n}: {event['time_s']:.4g} s, {what}"
+        line = f"{n}: {event['time_s']:.6g} s, {what}"
         lines.append(textwrap.shorten(line, LINE_CHARACTERS, placeholder=" ..."))
     if len(events) > EVENTS_MAX:
         lines.append(f"and {len(events) - EVENTS_MAX} more in the table of events")
@@ -554,7 +574,7 @@ def _latency_message(lines: Sequence[Line], percentile: str, timeline: pd.DataFr
         counted = np.where(worst.is_warm_up, np.nan, worst.value)
         at_s = float(worst.time_s[int(np.nanargmax(counted))])
         message = (
-            f"{worst.name} waits longest: {percentile} reaches {_short(peak_s)} near {at_s:.4g} s, "
+            f"{worst.name} waits longest: {percentile} reaches {_short(peak_s)} near {at_s:.6g} s, "
             f"typical is {_short(float(np.median(worst.counted)))}"
         )
     return message + _silence(timeline)

@@ -12,7 +12,7 @@ import pandas as pd
 from simulator import metrics
 from simulator.metrics.metric import COUNT, Column
 from simulator.result import HEADLINES, KEYS, Result, records
-from simulator.targets import Judgement, judge
+from simulator.targets import Judgement, judge, worst_cost_usd
 
 TABLE: Final = "replications"
 FAILOVERS_TABLE: Final = "replications_failovers"
@@ -41,16 +41,19 @@ class Replications:
     """How many replications were asked for."""
     failovers: pd.DataFrame = field(default_factory=pd.DataFrame)
     """The rows of every replication's `failovers`, with the column `replicate` in front."""
+    costs_usd: tuple[float | None, ...] = ()
+    """What a month costs with the volume of each replication; None where a price is unknown."""
 
     @classmethod
     def of(cls, results: Iterable[tuple[int, Result]], wanted: int) -> Replications:
         """Gather results by number of replication; only the first one is kept in full."""
         first: Result | None = None
-        streams, failovers = [], []
+        streams, failovers, costs_usd = [], [], []
         for replicate, result in results:
             first = first or result
             streams.append(_numbered(result.streams, replicate))
             failovers.append(_numbered(result.failovers, replicate))
+            costs_usd.append(result.monthly_cost_usd)
         if first is None:
             raise ValueError("there is no replication to gather")
         return cls(
@@ -58,6 +61,7 @@ class Replications:
             pd.concat(streams, ignore_index=True),
             wanted,
             pd.concat(failovers, ignore_index=True),
+            tuple(costs_usd),
         )
 
     @property
@@ -98,7 +102,7 @@ class Replications:
     @property
     def targets(self) -> list[Judgement]:
         """The scenario's targets, judged by the worst of all replications."""
-        return judge(self.first.limits, self.streams, self.first.monthly_cost_usd)
+        return judge(self.first.limits, self.streams, worst_cost_usd(self.costs_usd))
 
     @property
     def summary_dict(self) -> dict[str, Any]:

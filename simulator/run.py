@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simulator.engine import Progress
     from simulator.plan import Plan
+    from simulator.planner.prices import PriceFile
     from simulator.recorder import Fidelity
     from simulator.replications import Replications
     from simulator.result import Result
@@ -25,6 +26,7 @@ def run(
     replicate: int = 0,
     progress: Progress | None = None,
     plan: Plan | None = None,
+    prices: PriceFile = None,
 ) -> Result:
     """Simulate a scenario.
 
@@ -37,9 +39,12 @@ def run(
     replicate
         Which replication: another number means other random numbers from the same seed.
     progress
-        Called now and then with the simulated time, to show how far the run is.
+        Called now and then with the simulated time and the horizon, both in picoseconds, to show
+        how far the run is; what it raises ends the run.
     plan
-        A plan of the scenario that was built already.
+        A plan of the scenario that was built already; its seed and replicate count.
+    prices
+        The user's own price list, by which `cost` is reckoned; by default the catalogue's.
 
     Returns
     -------
@@ -53,13 +58,20 @@ def run(
         If the scenario is wrong; it holds all problems.
     InternalError
         If the simulator contradicts itself.
+    UsageError
+        If the scenario's file or the price list cannot be read.
+    PlanError
+        If its plan cannot be simulated.
     """
     from simulator import engine, planner
+    from simulator.catalog import load_catalog
     from simulator.planner import cost
+    from simulator.planner.prices import price_list
     from simulator.result import About, Result, Stopwatch
 
     watch = Stopwatch()
     design = loaded(scenario, seed)
+    book = price_list(prices, load_catalog(design.era))
     plan = plan or planner.build(design, replicate=replicate)
     make_ready(plan.fidelity)
     if plan.zoom is not None:
@@ -71,7 +83,7 @@ def run(
             log,
             about=About.of(design),
             performance=watch.read(log),
-            cost=cost.of_run(design, plan, log.total["delivered_bytes"]),
+            cost=cost.of_run(design, plan, log.total["delivered_bytes"], prices=book),
         )
     except Exception as error:
         error.add_note(
@@ -87,21 +99,41 @@ def run_replications(
     *,
     seed: int | None = None,
     progress: Progress | None = None,
+    prices: PriceFile = None,
 ) -> Replications:
     """Simulate a scenario several times with other random numbers.
 
     Replication k is what `run(scenario, replicate=k)` gives. An interruption (Ctrl-C) ends the
     work, and what is finished is returned with `is_complete` false; it is raised again if
     nothing is finished.
+
+    Parameters
+    ----------
+    scenario, seed, progress, prices
+        As for `run`; `progress` is called for each replication anew.
+    count
+        How many, at least 1.
+
+    Raises
+    ------
+    ScenarioError
+        If the scenario is wrong; it holds all problems.
+    UsageError
+        If a file cannot be read.
+    InternalError
+        If the simulator contradicts itself.
     """
+    from simulator.catalog import load_catalog
+    from simulator.planner.prices import price_list
     from simulator.replications import Replications
 
     design = loaded(scenario, seed)
+    book = price_list(prices, load_catalog(design.era))
 
     def finished() -> Iterator[tuple[int, Result]]:
         for k in range(count):
             try:
-                yield k, run(design, replicate=k, progress=progress)
+                yield k, run(design, replicate=k, progress=progress, prices=book)
             except KeyboardInterrupt:
                 if k == 0:
                     raise
@@ -113,7 +145,15 @@ def run_replications(
 def loaded(
     scenario: Scenario | str | os.PathLike[str] | Mapping[str, Any], seed: int | None
 ) -> Scenario:
-    """Return the scenario, read if need be, with another seed if one is given."""
+    """Return the scenario, read if need be, with another seed if one is given.
+
+    Raises
+    ------
+    ScenarioError
+        If the scenario is wrong; it holds all problems.
+    UsageError
+        If its file cannot be read.
+    """
     from simulator.scenario import Scenario, load
 
     design = scenario if isinstance(scenario, Scenario) else load(scenario)

@@ -21,7 +21,7 @@ import platform
 import shutil
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -42,6 +42,7 @@ RESOLVED: Final = "scenario.resolved.yaml"
 FIGURES: Final = "figures"
 FORMAT: Final = "crossprem-run"
 """What a manifest calls the folder; a folder without it is not ours."""
+FORMAT_VERSION: Final = 1
 AT_FDCWD: Final = -100
 RENAME_EXCHANGE: Final = 2
 """Arguments of renameat2(2)."""
@@ -95,11 +96,22 @@ class Saved:
 
 def is_ours(folder: Path) -> bool:
     """Whether a folder carries the manifest of a run."""
+    return bool(_manifest_of(folder))
+
+
+def has_written(folder: Path, name: str) -> bool:
+    """Whether a folder is ours and was written with a file of this name, be it there or not."""
+    return name in _manifest_of(folder).get("sha256", {})
+
+
+def _manifest_of(folder: Path) -> dict[str, Any]:
+    """The manifest of a folder of ours; empty if it is none."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(manifest, dict) and manifest.get("format") == FORMAT
+        return {}
+    is_ours = isinstance(manifest, dict) and manifest.get("format") == FORMAT
+    return manifest if is_ours else {}
 
 
 def check_place(folder: Path) -> None:
@@ -123,14 +135,45 @@ def check_place(folder: Path) -> None:
 
 
 def read(folder: Path) -> Saved:
-    """Read a run folder."""
-    if not is_ours(folder):
+    """Read a run folder whose tables and texts are still those that were written.
+
+    Raises
+    ------
+    UsageError
+        If it is none, another version of crossprem wrote it in another way, or a file is missing
+        or was changed since; every such file is named.
+    """
+    manifest = _manifest_of(folder)
+    if not manifest:
         raise UsageError(f"{folder}: is no run folder; it would hold a {MANIFEST} of ours")
+    found = manifest.get("format_version")
+    if found != FORMAT_VERSION:
+        raise UsageError(
+            f"{folder}: is in format {found} of crossprem {manifest.get('crossprem')}, and this is "
+            f"{simulator.__version__} with format {FORMAT_VERSION}; run it again"
+        )
+    wrong = list(_changed(folder, manifest["sha256"]))
+    if wrong:
+        raise UsageError("\n".join(wrong))
     return Saved(
         folder,
         json.loads((folder / SUMMARY).read_text(encoding="utf-8")),
         (folder / RESOLVED).read_text(encoding="utf-8"),
     )
+
+
+def _changed(folder: Path, hashes: Mapping[str, str]) -> Iterator[str]:
+    """Say which files are not those that were written; figures may be thrown away."""
+    for name, expected in hashes.items():
+        if name.startswith(f"{FIGURES}/"):
+            continue
+        try:
+            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        except OSError as error:
+            yield f"{folder / name}: cannot be read ({error.strerror}); run it again"
+            continue
+        if found != expected:
+            yield f"{folder / name}: was damaged or edited since it was written; run it again"
 
 
 def write(
@@ -275,7 +318,7 @@ def _manifest(partial: Path, summary: Mapping[str, Any], command: str | None) ->
     files = sorted(p for p in partial.rglob("*") if p.is_file())
     return {
         "format": FORMAT,
-        "format_version": 1,
+        "format_version": FORMAT_VERSION,
         "crossprem": simulator.__version__,
         "scenario": summary["scenario"],
         "scenario_hash": summary["scenario_hash"],

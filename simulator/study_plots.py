@@ -1,4 +1,4 @@
-"""Figures of studies: differences with their intervals, and a ranking as cost against latency."""
+"""Figures of studies: differences with intervals, rankings and tariffs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
+from simulator.base.units import BITS_PER_BYTE
+from simulator.planner.break_even import BreakEven
+from simulator.planner.prices import PER_BYTES
 from simulator.plots import COLOURS, FAINT, INK, OTHERS, new_axes, prefix, style, title
 
 BETTER_COLOUR: Final = COLOURS[0]
@@ -19,6 +22,12 @@ NO_EVIDENCE: Final = "no evidence"
 CUT_RATIO: Final = 1.5
 COST: Final = "monthly_cost_usd"
 FINE: Final = "carries the load"
+REACH_RATIO: Final = 1.25
+"""How far a figure of tariffs goes beyond the last crossing."""
+POINTS: Final = 501
+NAME_HEIGHT_RATIO: Final = 0.06
+"""Height of a name as a share of the costs that a figure shows."""
+BITS_PER_GIGABYTE: Final = PER_BYTES["GB"] * BITS_PER_BYTE
 SAME_PLACE_RATIO: Final = 0.02
 """Points closer than this share of both axes have one mark."""
 
@@ -117,7 +126,8 @@ def ranking(table: pd.DataFrame, path: str, *, ax: Axes | None = None) -> Axes:
         ax = ax or new_axes()
         scale, unit = prefix(float(known["latency_s_p95"].max()) if len(known) else 0.0, "s")
         middle_s = (known["latency_s_p95"].min() + known["latency_s_p95"].max()) / 2
-        for group in _together(known):
+        groups = _together(known)
+        for group in groups:
             first = group[0]
             is_fine = first["status"] == FINE
             place = (first["latency_s_p95"] * scale, first[COST])
@@ -127,7 +137,7 @@ def ranking(table: pd.DataFrame, path: str, *, ax: Axes | None = None) -> Axes:
                 ", ".join(map(_value, group)),
                 place,
                 textcoords="offset points",
-                xytext=(-7 if is_right else 7, 5),
+                xytext=(-7 if is_right else 7, -13 if _is_under(group, groups) else 5),
                 ha="right" if is_right else "left",
                 color=INK if is_fine else FAINT,
                 fontsize="small",
@@ -138,6 +148,13 @@ def ranking(table: pd.DataFrame, path: str, *, ax: Axes | None = None) -> Axes:
         ax.set_ylabel("Cost of a month (USD)")
         title(ax, _first(table, path))
     return ax
+
+
+def _is_under(group: list[dict[str, Any]], groups: list[list[dict[str, Any]]]) -> bool:
+    """Whether a name above the point of a group would run into one that costs little more."""
+    highest_usd = max(float(g[0][COST]) for g in groups)
+    above_usd = [float(g[0][COST]) - float(group[0][COST]) for g in groups]
+    return any(0.0 < usd < NAME_HEIGHT_RATIO * highest_usd for usd in above_usd)
 
 
 def _together(known: pd.DataFrame) -> list[list[dict[str, Any]]]:
@@ -172,3 +189,57 @@ def _first(table: pd.DataFrame, path: str) -> str:
     if fine.empty:
         return f"No value of {path} carries the load and meets the targets{aside}"
     return f"{fine.iloc[0]['value']} is the cheapest {path} that carries the load{aside}"
+
+
+def break_even(found: BreakEven, *, ax: Axes | None = None) -> Axes:
+    """Draw what each tariff costs in a month by its volume, and where two of them cost the same.
+
+    Below the volume in GB stands its mean rate over the month. A tariff whose price is unknown has
+    no line; each line ends where the way carries no more.
+    """
+    furthest = max((crossing.volume for crossing in found.crossings), default=0.0)
+    reach = min(REACH_RATIO * furthest, found.volume_max) if furthest else found.volume_max
+    known = [tariff for tariff in found.tariffs if tariff.cost_usd(reach) is not None]
+    with style():
+        ax = ax or new_axes()
+        for tariff, colour in zip(known, COLOURS, strict=False):
+            volumes = np.linspace(0.0, min(reach, tariff.volume_max), POINTS)
+            costs = [tariff.cost_usd(float(volume)) for volume in volumes]
+            ax.plot(volumes, np.asarray(costs, float), color=colour, label=tariff.name)
+        for crossing in found.crossings:
+            ax.plot(crossing.volume, crossing.cost_usd, "o", color=INK, markersize=5)
+            ax.annotate(
+                f"{crossing.volume:,.0f} GB, {crossing.mean_bps / 1e6:,.0f} Mbit/s",
+                (crossing.volume, crossing.cost_usd),
+                textcoords="offset points",
+                xytext=(8, -5),
+                va="top",
+                color=INK,
+                fontsize="small",
+            )
+        volume_of_rate = 1e6 * found.month_s / BITS_PER_GIGABYTE
+        rates = ax.secondary_xaxis(
+            "top",
+            functions=(
+                lambda volume: np.asarray(volume) / volume_of_rate,
+                lambda rate: np.asarray(rate) * volume_of_rate,
+            ),
+        )
+        rates.set_xlabel("Mean rate over the month (Mbit/s)")
+        ax.set_xlim(0.0, reach)
+        ax.set_ylim(bottom=0.0)
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        ax.set_xlabel("Volume that leaves the platform in a month (GB)")
+        ax.set_ylabel("Cost of a month (USD)")
+        ax.legend(loc="lower right", frameon=False)
+        title(ax, _cheapest(found))
+    return ax
+
+
+def _cheapest(found: BreakEven) -> str:
+    """What the first crossing says, which is where the least that one has to pay changes hands."""
+    if not found.crossings:
+        return "No two tariffs cost the same up to what the circuit carries"
+    first = min(found.crossings, key=lambda crossing: crossing.volume)
+    return f"From {first.volume:,.0f} GB a month on, {first.cheaper_above} is the cheaper one"

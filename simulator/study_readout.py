@@ -38,7 +38,9 @@ def check_text(check: Check) -> str:
     verdict = "all targets are met" if check.is_passed else f"FAILED: {', '.join(failed)}"
     lines = [
         check.title or check.scenario,
-        f"{runs} replication{'s' if runs > 1 else ''}; the worst of all streams counts",
+        "1 replication; the worst stream counts"
+        if runs == 1
+        else f"{runs} replications; the worst stream of the worst replication counts",
         *(f"  {judgement}" for judgement in judgements),
         verdict,
     ]
@@ -161,8 +163,9 @@ def _break_even(found: BreakEven) -> Iterator[str]:
 
 def _never(one: str, other: str, found: BreakEven) -> str:
     tariffs = {tariff.name: tariff for tariff in found.tariffs}
-    costs = [tariffs[name].cost_usd(found.volume_max) for name in (one, other)]
-    upto = f"up to {found.volume_max:,.0f} GB a month, the most that the circuit carries"
+    least = min((tariffs[name] for name in (one, other)), key=lambda tariff: tariff.volume_max)
+    costs = [tariffs[name].cost_usd(least.volume_max) for name in (one, other)]
+    upto = f"up to {least.volume_max:,.0f} GB a month, the most that {least.name} carries"
     if costs[0] is None or costs[1] is None:
         return f"{one} and {other}: not known, because a price is unknown ({upto})"
     cheaper = one if costs[0] < costs[1] else other

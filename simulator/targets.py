@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,7 +26,7 @@ class Judgement:
     value: float | None
     """The worst value of the run; None where the run cannot tell."""
     subject: str
-    """Stream and direction of the worst value."""
+    """Stream and direction of the worst value, or those of which it is not known."""
     is_met: bool | None
     """None where the run cannot tell."""
 
@@ -37,7 +38,8 @@ class Judgement:
 
     def __str__(self) -> str:
         if self.value is None:
-            return f"{self.needs}: not known from this run"
+            about = f", nothing of {self.subject} arrived" if self.subject else ""
+            return f"{self.needs}: not known from this run{about}"
         verdict = "met" if self.is_met else "MISSED"
         where = f" ({self.subject})" if self.subject else ""
         return f"{self.needs}: {verdict}, {self._shown(self.value)}{where}"
@@ -76,6 +78,12 @@ def judge(
     return [_judged(target, limit, streams, monthly_cost_usd) for target, limit in limits.items()]
 
 
+def worst_cost_usd(costs_usd: Iterable[float | None]) -> float | None:
+    """The highest cost of a month of several runs; None if one of them is unknown."""
+    known = [math.nan if cost is None else float(cost) for cost in costs_usd]
+    return max(known) if known and not any(map(math.isnan, known)) else None
+
+
 def _judged(
     target: str, limit: float, streams: pd.DataFrame, monthly_cost_usd: float | None
 ) -> Judgement:
@@ -92,8 +100,11 @@ def _judged(
         return Judgement(target, limit, value, f"{stream} {direction}", bool(value >= limit))
     column = COLUMN_OF[target]
     known = streams.dropna(subset=[column])
-    if known.empty:
-        return Judgement(target, limit, None, "", None)
+    # Of what was sent and never arrived there is no latency, which is not a short one.
+    lost = streams[streams[column].isna() & (streams["offered_bps"] > 0)]
+    if known.empty or not (lost.empty or known[column].max() > limit):
+        subject = "" if lost.empty else "{stream} {direction}".format(**lost.iloc[0])
+        return Judgement(target, limit, None, subject, None)
     worst = known.nlargest(1, column).iloc[0]
     value = float(worst[column])
     return Judgement(

@@ -9,13 +9,14 @@ a flow stays on its way, and if a way is lost only its own flows move.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from simulator.catalog import Catalog
 from simulator.draft import CLIENT_HOPS, Client, Draft, PacketLimit, Wrap
-from simulator.plan import FORWARD, PLAIN, RETURN, Direction, PlanBuilder
+from simulator.plan import FORWARD, PLAIN, RETURN, Direction
+from simulator.plan_builder import PlanBuilder
 
 #: Switch of `kernels.tcp.TcpOptions` -> row of the catalogue's defaults.
 TCP_ROWS: Final = {
@@ -103,9 +104,9 @@ class StreamDraft:
         self.flow_names: dict[Direction, list[str]] = {FORWARD: [], RETURN: []}
         """Its name by number; the same in both directions, empty for a part of many flows."""
         self.flow_is_tcp: dict[Direction, list[bool]] = {FORWARD: [], RETURN: []}
+        """Whether it is of a TCP connection, by number."""
         self.flow_turns: dict[Direction, list[int | None]] = {FORWARD: [], RETURN: []}
         """Which of equal instances a part of many flows passes; None: as its hash says."""
-        """Whether it is of a TCP connection, by number."""
         self.group = ""
         """Group of clients that the stream belongs to; empty for a stream without clients."""
         self.sources: dict[str, str] = {}
@@ -119,6 +120,14 @@ class StreamDraft:
         self._draft = draft
         self._groups = groups
         self._routes: dict[tuple[Direction, str, bool], int] = {}
+
+    @staticmethod
+    def sending(rate_bps: float, reply_rate_bps: float) -> Iterator[tuple[Direction, float]]:
+        """The directions in which a source sends anything, each with its rate."""
+        if rate_bps > 0:
+            yield FORWARD, rate_bps
+        if reply_rate_bps > 0:
+            yield RETURN, reply_rate_bps
 
     def of_client(
         self,

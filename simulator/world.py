@@ -20,17 +20,9 @@ from kernels import layout
 from simulator.base.errors import PlanError
 from simulator.base.units import BITS_PER_BYTE
 from simulator.dataplane import DataPlane
+from simulator.draws import threshold, unit
 from simulator.flowlevel import FlowPlane
-from simulator.plan import (
-    PS_PER_S,
-    Direction,
-    Plan,
-    TcpFlowPlan,
-    TransferPlan,
-    threshold,
-    to_ps,
-    unit,
-)
+from simulator.plan import PS_PER_S, Direction, Plan, TcpFlowPlan, TransferPlan, to_ps
 from simulator.recorder import NO_CAUSE, Detection, Reroute
 
 
@@ -215,10 +207,6 @@ class World:
     def is_up(self, hops: Iterable[int]) -> bool:
         """Whether all of these hops are up."""
         return not any(self._down_causes[h] for h in hops)
-
-    def cause_of_down(self, hops: Iterable[int]) -> int:
-        """Event that first took one of these hops down and still does; NO_CAUSE if all are up."""
-        return min((c for h in hops for c in self._down_causes[h]), default=NO_CAUSE)
 
     def loss_ratio(self, hops: Iterable[int]) -> float:
         """Chance that a packet which passes these hops now is lost, if none of them is down.

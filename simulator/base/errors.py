@@ -47,6 +47,12 @@ class CatalogError(CrosspremError):
 
     exit_code = ExitCode.USAGE
 
+    def rule_and_fix(self) -> tuple[str, str]:
+        """The two parts of a message of the form `table: rule; fix`."""
+        _, _, reason = str(self).partition(": ")
+        rule, _, fix = reason.partition("; ")
+        return rule, fix
+
 
 class ForeignPackageError(CrosspremError):
     """Another distribution's package hides one of ours."""

@@ -90,10 +90,6 @@ class Row(Mapping[str, Cell]):
         """Return the truth of a column."""
         return self._typed(column, bool)
 
-    def flag_or_none(self, column: str) -> bool | None:
-        """Return the truth of a column, None where it is unknown."""
-        return None if self._cells[column] is None else self.flag(column)
-
     def count(self, column: str) -> int:
         """Return the whole number of a column."""
         return self._typed(column, int)

@@ -12,6 +12,7 @@ import typer
 from simulator.base.errors import ExitCode, UsageError
 from simulator.commands.options import (
     AsJson,
+    PricesFile,
     Quiet,
     Replicated,
     Seed,
@@ -27,6 +28,7 @@ from simulator.commands.options import (
 EPILOG = examples(
     "crossprem compare today.yaml tomorrow.yaml",
     "crossprem compare main.yaml branch.yaml --threshold '5 %' > comment.md",
+    "crossprem compare a.yaml b.yaml --threshold 'latency_s_p95=2 ms' --threshold 'loss_ratio=0 %'",
     "crossprem compare branch.yaml --axis gateways.hub-vpn.sku=all",
     "crossprem compare coexistence.yaml --backup",
     "crossprem compare today.yaml tomorrow.yaml --out runs/compared   # then: report runs/compared",
@@ -45,8 +47,12 @@ def command(
         bool, typer.Option("--backup", help="Say how much the VPN carries without ExpressRoute.")
     ] = False,
     threshold: Annotated[
-        str | None,
-        typer.Option(metavar="RATIO", help="Exit with 1 if a figure is worse by more than this."),
+        list[str] | None,
+        typer.Option(
+            metavar="[FIGURE=]AMOUNT",
+            help="Exit with 1 if a figure is worse by more than this share of the baseline, or "
+            "amount with its unit; repeatable.",
+        ),
     ] = None,
     confidence: Annotated[
         str, typer.Option(metavar="RATIO", help="With which all intervals hold together.")
@@ -58,6 +64,7 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="Write a folder as well, for `crossprem report`."),
     ] = None,
+    prices: PricesFile = None,
     seed: Seed = None,
     set_: Set = None,
     replications: Replicated = None,
@@ -72,9 +79,12 @@ def command(
     from simulator import run_folder
     from simulator.base.units import RATIO
     from simulator.console import Counting
+    from simulator.headlines import COST
+    from simulator.result import records
     from simulator.study.axis import parse_axis, rank
     from simulator.study.backup import backup as carried
-    from simulator.study.compare import compare
+    from simulator.study.compare import FIGURES, compare
+    from simulator.study.threshold import parse_threshold
 
     if (axis is not None or backup) and len(files) > 1:
         raise UsageError("--axis and --backup take one scenario; name one file")
@@ -85,7 +95,9 @@ def command(
     if out is not None:
         run_folder.check_place(out)
     command_line = shlex.join(["crossprem", *sys.argv[1:]])
-    limit = None if threshold is None else quantity("--threshold", threshold, RATIO)
+    limits = [parse_threshold(text, (*FIGURES, COST)) for text in threshold or ()]
+    if limits and (axis is not None or backup):
+        raise UsageError("--threshold is of two designs; leave --axis and --backup away")
     level = quantity("--confidence", confidence, RATIO)
     if not 0.5 <= level < 1.0:
         raise UsageError(f"--confidence {confidence}: must lie between 50 % and 99.99 %")
@@ -94,7 +106,11 @@ def command(
         progress = None if quiet else bar
         if axis is not None:
             ranking = rank(
-                designs[0], *parse_axis(axis), replications=replications, progress=progress
+                designs[0],
+                *parse_axis(axis),
+                replications=replications,
+                progress=progress,
+                prices=prices,
             )
             if out is not None:
                 ranking.save(out, command=command_line)
@@ -110,9 +126,11 @@ def command(
             confidence=level,
             common_numbers=not independent,
             progress=progress,
+            prices=prices,
         )
     if out is not None:
         comparison.save(out, command=command_line)
-    write(to_json(comparison.to_dict()) if as_json else comparison.markdown())
-    is_worse = limit is not None and not comparison.regressions(limit).empty
-    return ExitCode.TARGET_FAILED if is_worse else ExitCode.OK
+    worse = comparison.regressions(*limits)
+    past = {"regressions": records(worse)} if limits else {}
+    write(to_json(comparison.to_dict() | past) if as_json else comparison.markdown(*limits))
+    return ExitCode.OK if worse.empty else ExitCode.TARGET_FAILED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from simulator.commands.options import (
     AsJson,
     File,
+    PricesFile,
     Quiet,
     Seed,
     Set,
@@ -31,10 +31,7 @@ EPILOG = examples(
 
 def command(
     file: File,
-    prices: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Saved answer of the Azure Retail Prices API (JSON)."),
-    ] = None,
+    prices: PricesFile = None,
     traffic: Annotated[
         str | None,
         typer.Option(

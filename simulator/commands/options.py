@@ -32,6 +32,12 @@ AtFidelity = Annotated[
     str | None,
     typer.Option("--fidelity", metavar="packet|flow", help="Level in place of the file's."),
 ]
+PricesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--prices", metavar="FILE", help="Saved answer of the Azure Retail Prices API (JSON)."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, errors included.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Verbose = Annotated[

@@ -11,6 +11,7 @@ from simulator.commands.options import examples, to_json, write
 
 EPILOG = examples(
     "crossprem schema > scenario-v1.json",
+    "crossprem schema comparison",
     "crossprem schema tables",
 )
 
@@ -20,12 +21,17 @@ class SchemaName(StrEnum):
 
     SCENARIO = "scenario"
     SUMMARY = "summary"
+    COMPARISON = "comparison"
+    RANKING = "ranking"
     TABLES = "tables"
 
 
 def command(
     name: Annotated[
-        SchemaName, typer.Argument(help="Of a scenario, of summary.json, or of tables.")
+        SchemaName,
+        typer.Argument(
+            help="Of a scenario, of a run's summary.json, of that of a study, of tables."
+        ),
     ] = SchemaName.SCENARIO,
 ) -> None:
     """Print a JSON Schema, or the dictionary of the tables."""
@@ -37,6 +43,10 @@ def command(
         from simulator.summary_schema import summary_schema
 
         write(to_json(summary_schema()))
+    elif name in {SchemaName.COMPARISON, SchemaName.RANKING}:
+        from simulator.study.schemas import SCHEMAS
+
+        write(to_json(SCHEMAS[name]()))
     else:
         from simulator.metrics import dictionary
 

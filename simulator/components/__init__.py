@@ -6,7 +6,7 @@ the `STAGE` at which it adds its rows with `plan_rows(name, part, draft)`. It ma
     prepare(draft)                   called before any rows are added
     draw(name, part, sketch, draft)  how it looks in the topology
     joins(name, part, parts)         the places between which traffic can pass thanks to an entry
-    REFERS                           field -> section of the entry that it names
+    REFERS                           field -> section of the entry, or entries, that it names
 """
 
 from __future__ import annotations

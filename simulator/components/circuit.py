@@ -193,6 +193,8 @@ Schema = CircuitSchema
 SECTION = Section("circuits", "circuit", "ExpressRoute circuits by name")
 STAGE = Stage.GATEWAYS
 
+REFERS = {"port": "peering_ports"}
+
 
 # ---------------------------------------------------------------------------------------------
 # In the plan

@@ -45,7 +45,8 @@ from simulator.draft import (
     Stage,
     Wrap,
 )
-from simulator.plan import FORWARD, PS_PER_S, RETURN, unit
+from simulator.draws import unit
+from simulator.plan import FORWARD, PS_PER_S, RETURN
 from simulator.point_to_site.access import Access, ClientAccess
 from simulator.point_to_site.admission import SSTP, Admission
 from simulator.point_to_site.exit import leave_through_gateway

@@ -34,11 +34,12 @@ from simulator.draft import (
 )
 from simulator.ipsec.devices import device_servers
 from simulator.ipsec.idle import IdleSpec, live
-from simulator.ipsec.life import EndSpec, Retransmission, Tunnel, TunnelSpec, view
+from simulator.ipsec.life import Tunnel
 from simulator.ipsec.policy import Dpd, IkePolicy, IpsecPolicy, Mtu
 from simulator.ipsec.rekey import Lifetimes
 from simulator.ipsec.routing import TunnelSession
 from simulator.ipsec.rows import packet_limits, tunnel_servers, wraps
+from simulator.ipsec.tunnel_spec import EndSpec, Retransmission, TunnelSpec, view
 from simulator.plan import FORWARD, PS_PER_S, RETURN, Direction
 from simulator.sessions.failback import Failback
 from simulator.sketch import Edge, Sketch
@@ -99,6 +100,8 @@ Schema = IpsecConnection
 
 SECTION = CONNECTIONS
 STAGE = Stage.CONNECTIONS
+
+REFERS = {"gateway": "gateways", "site": "sites"}
 
 
 def joins(name: str, connection: IpsecConnection, parts: Any) -> tuple[str, ...]:
@@ -329,11 +332,7 @@ class _Tunnel:
             messages_s=round_trips * rtt_s,
             exchanges_count=math.ceil(round_trips),
             processing=default("gateway.ike_processing"),
-            retransmission=Retransmission(
-                first_s=default("ike.retransmit_timeout").value,
-                factor=default("ike.retransmit_base").value,
-                tries=int(default("ike.retransmit_tries").value),
-            ),
+            retransmission=Retransmission.of(draft.catalog),
             lifetimes=self._lifetimes(draft),
             lossy_hops=lossy_hops,
         )

@@ -41,7 +41,7 @@ from simulator.draft import (
 from simulator.expressroute.links import MSEE, drain, prepended
 from simulator.expressroute.parts import Circuit, CircuitEnd, CircuitLink, ExpressRouteGateway
 from simulator.plan import FORWARD, RETURN, Direction
-from simulator.sessions import bgp, routes
+from simulator.sessions import bgp_spec, routes
 from simulator.sessions.failback import Failback
 from simulator.sessions.routes import RouteSpec
 from simulator.sketch import Edge, Sketch
@@ -78,6 +78,8 @@ Schema = ExpressRouteConnection
 
 SECTION = CONNECTIONS
 STAGE = Stage.CONNECTIONS
+
+REFERS = {"circuit": "circuits", "gateway": "gateways"}
 
 
 def joins(name: str, connection: ExpressRouteConnection, parts: Any) -> tuple[str, ...]:
@@ -142,7 +144,7 @@ def _follow_sessions(
         for end, change in ((link.customer_end, customer), (MSEE, platform)):
             route = RouteSpec(
                 name=_route(name, link, end),
-                sessions=(bgp.view(link.name, end),),
+                sessions=(bgp_spec.view(link.name, end),),
                 withdraw=change,
                 install=change,
                 draws=f"{name}@{end}",
@@ -272,6 +274,7 @@ def _preference(name: str, end: CircuitEnd, draft: Draft) -> int | None:
 
 def draw(name: str, connection: ExpressRouteConnection, sketch: Sketch, draft: Draft) -> None:
     """Draw the connection between circuit and gateway."""
-    fastpath = ", FastPath" if connection.fastpath else ""
-    label = f"{name}: weight {connection.weight}{fastpath}"
+    details = [f"weight {connection.weight}"] if connection.weight else []
+    details += ["FastPath"] if connection.fastpath else []
+    label = f"{name}: {', '.join(details)}" if details else name
     sketch.add_edge(Edge(connection.circuit, connection.gateway, "expressroute", label, (name,)))

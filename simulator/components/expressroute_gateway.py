@@ -74,6 +74,8 @@ Schema = ExpressRouteGatewaySchema
 SECTION = GATEWAYS
 STAGE = Stage.GATEWAYS
 
+REFERS = {"vnet": "vnets"}
+
 
 def plan_rows(name: str, gateway: ExpressRouteGatewaySchema, draft: Draft) -> None:
     """Add the server of the SKU's throughput and the latency, both inbound alone."""

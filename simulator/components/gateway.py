@@ -135,6 +135,8 @@ Schema = VpnGateway
 SECTION = GATEWAYS
 STAGE = Stage.GATEWAYS
 
+REFERS = {"vnet": "vnets", "default_site": "sites"}
+
 
 # ---------------------------------------------------------------------------------------------
 # In the plan

@@ -76,6 +76,8 @@ Schema = Peering
 SECTION = CONNECTIONS
 STAGE = Stage.EXTENSIONS
 
+REFERS = {"vnets": "vnets"}
+
 
 def joins(name: str, peering: Peering, parts: Any) -> tuple[str, ...]:
     """The VNets that exist."""

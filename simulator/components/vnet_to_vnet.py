@@ -32,10 +32,11 @@ from simulator.draft import (
     Stage,
     TunnelNote,
 )
-from simulator.ipsec.life import EndSpec, Retransmission, Tunnel, TunnelSpec, view
+from simulator.ipsec.life import Tunnel
 from simulator.ipsec.policy import IkePolicy, IpsecPolicy
 from simulator.ipsec.rekey import Lifetimes
 from simulator.ipsec.rows import packet_limits, tunnel_servers, wraps
+from simulator.ipsec.tunnel_spec import EndSpec, Retransmission, TunnelSpec, view
 from simulator.plan import FORWARD, PS_PER_S, RETURN, Direction
 from simulator.sketch import Edge, Sketch
 
@@ -84,6 +85,8 @@ Schema = VnetToVnet
 
 SECTION = CONNECTIONS
 STAGE = Stage.CONNECTIONS
+
+REFERS = {"gateways": "gateways"}
 
 
 def joins(name: str, connection: VnetToVnet, parts: Any) -> tuple[str, ...]:
@@ -236,11 +239,7 @@ class _Tunnel:
             messages_s=round_trips * rtt_s,
             exchanges_count=math.ceil(round_trips),
             processing=default("gateway.ike_processing"),
-            retransmission=Retransmission(
-                first_s=default("ike.retransmit_timeout").value,
-                factor=default("ike.retransmit_base").value,
-                tries=int(default("ike.retransmit_tries").value),
-            ),
+            retransmission=Retransmission.of(draft.catalog),
             lifetimes=self._lifetimes(draft),
         )
 

@@ -28,7 +28,9 @@ from simulator.draft.parts import (
     TunnelNote,
     VpnDevice,
 )
-from simulator.plan import FORWARD, RETURN, Direction, PlanBuilder, Process, unit
+from simulator.draws import unit
+from simulator.plan import FORWARD, RETURN, Direction, Process
+from simulator.plan_builder import PlanBuilder
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from simulator.draft import Draft
 from simulator.expressroute.links import MSEE, interface
 from simulator.expressroute.parts import Circuit, CircuitLink
 from simulator.plan import FORWARD, RETURN
-from simulator.sessions import bgp
+from simulator.sessions import bgp_spec
 
 How: TypeAlias = Literal["silent", "interface-down", "withdrawn"]
 LinkName: TypeAlias = Literal["primary", "secondary"]
@@ -35,7 +35,7 @@ def broken(links: Iterable[CircuitLink], how: How) -> tuple[Thing, ...]:
 
 def _broken(link: CircuitLink, how: How) -> Iterator[Thing]:
     if how == "withdrawn":
-        yield bgp.admin(link.name, MSEE), ()
+        yield bgp_spec.admin(link.name, MSEE), ()
     if how == "interface-down":
         for end in (link.customer_end, MSEE):
             yield interface(link, end), ()

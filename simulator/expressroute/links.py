@@ -18,7 +18,7 @@ from simulator.catalog import Catalog
 from simulator.draft import Draft
 from simulator.expressroute.parts import CircuitEnd, CircuitLink
 from simulator.plan import FORWARD, RETURN, Direction
-from simulator.sessions import bgp
+from simulator.sessions import bgp, bgp_spec
 from simulator.sessions.bfd import BfdEnd, BfdSpec
 from simulator.sessions.path import PathSpec
 from simulator.sessions.talk import Rto
@@ -52,10 +52,10 @@ def add_session(
     delay_s = tuple(sum(draft.delay_s[h] for h in hops[d]) for d in (FORWARD, RETURN))
     is_protected = default("expressroute.control_traffic").word == "protected"
     host = "" if edge is None else edge.name
-    spec = bgp.BgpSpec(
+    spec = bgp_spec.BgpSpec(
         name=link.name,
         ends=(
-            bgp.BgpEnd(
+            bgp_spec.BgpEnd(
                 name=link.customer_end,
                 keepalive_s=keepalive_s,
                 hold_s=hold_s,
@@ -64,7 +64,7 @@ def add_session(
                 host=host,
                 interface=interface(link, link.customer_end),
             ),
-            bgp.BgpEnd(
+            bgp_spec.BgpEnd(
                 name=MSEE,
                 keepalive_s=default("circuit.bgp.keepalive").value,
                 hold_s=default("circuit.bgp.hold").value,

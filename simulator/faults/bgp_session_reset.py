@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
-from simulator.sessions import bgp
+from simulator.sessions import bgp_spec
 from simulator.states import REPAIR
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def strike(
     yield world.wait(at_s)
     event_id = world.event(kind, subject)
     for session, end in sessions:
-        world.signal(bgp.reset(session, end)).fire(event_id)
+        world.signal(bgp_spec.reset(session, end)).fire(event_id)
     world.event(REPAIR, subject, event_id, f"end of {kind}")
 
 

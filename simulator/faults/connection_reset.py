@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -11,7 +10,8 @@ from pydantic import Field
 from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
-from simulator.states import RESTARTING, restart_state, strike
+from simulator.draft.strikes import add_strike, vpn_connections
+from simulator.states import RESTARTING, restart_state
 
 
 class ConnectionReset(fields.BriefFaultSchema):
@@ -28,20 +28,17 @@ TARGET = ("connection",)
 def plan_rows(name: str, fault: ConnectionReset, draft: Draft) -> None:
     """Add the fault: the tunnels restart; the published time holds their new SAs."""
     published = draft.draw(draft.catalog.default("connection.reset"), "fault", name)
-    process = partial(
-        strike,
-        kind=fault.kind,
+    add_strike(
+        draft,
+        name,
+        fault,
         subject=fault.connection,
         state=restart_state(fault.connection),
         value=RESTARTING,
-        at_s=fault.at,
         end_s=fault.ends_s(published),
     )
-    draft.process(f"fault {name}", process)
 
 
 def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:
     """Every VPN connection."""
-    for name, connection in scenario.connections.items():
-        if connection.type in {"ipsec", "vnet-to-vnet"}:
-            yield {"connection": name}
+    yield from ({"connection": name} for name in vpn_connections(scenario))

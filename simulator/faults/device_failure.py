@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -11,7 +10,8 @@ from pydantic import Field
 from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
-from simulator.states import FAILED, strike
+from simulator.draft.strikes import add_strike
+from simulator.states import FAILED
 
 
 class DeviceFailure(fields.FaultSchema):
@@ -29,16 +29,7 @@ TARGET = ("site", "device")
 def plan_rows(name: str, failure: DeviceFailure, draft: Draft) -> None:
     """Add the fault: the device's SAs are lost, and the site's first-hop redundancy notices."""
     device = draft.edges[failure.site][failure.device].name
-    process = partial(
-        strike,
-        kind=failure.kind,
-        subject=device,
-        state=device,
-        value=FAILED,
-        at_s=failure.at,
-        end_s=failure.end_s,
-    )
-    draft.process(f"fault {name}", process)
+    add_strike(draft, name, failure, subject=device, state=device, value=FAILED)
 
 
 def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:

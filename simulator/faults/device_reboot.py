@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -11,7 +10,8 @@ from pydantic import Field
 from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
-from simulator.states import DRAINED, strike
+from simulator.draft.strikes import add_strike
+from simulator.states import DRAINED
 
 
 class DeviceReboot(fields.BriefFaultSchema):
@@ -32,16 +32,9 @@ def plan_rows(name: str, fault: DeviceReboot, draft: Draft) -> None:
     """Add the fault: the device tells its peers and its LAN, and is away until it has booted."""
     device = draft.edges[fault.site][fault.device].name
     boot_s = draft.draw(draft.catalog.default("device.reboot"), "fault", name)
-    process = partial(
-        strike,
-        kind=fault.kind,
-        subject=device,
-        state=device,
-        value=DRAINED,
-        at_s=fault.at,
-        end_s=fault.ends_s(boot_s),
+    add_strike(
+        draft, name, fault, subject=device, state=device, value=DRAINED, end_s=fault.ends_s(boot_s)
     )
-    draft.process(f"fault {name}", process)
 
 
 def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:

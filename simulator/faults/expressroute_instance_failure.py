@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -12,7 +11,8 @@ from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.catalog import load_catalog
 from simulator.draft import Draft
-from simulator.states import FAILED, fault_state, strike
+from simulator.draft.strikes import add_strike
+from simulator.states import FAILED, fault_state
 
 
 class ExpressRouteInstanceFailure(fields.FaultSchema):
@@ -31,16 +31,7 @@ TARGET = ("gateway", "instance")
 def plan_rows(name: str, fault: ExpressRouteInstanceFailure, draft: Draft) -> None:
     """Add the fault: the gateway hears of it and answers."""
     instance = draft.vms[fault.gateway][fault.instance]
-    process = partial(
-        strike,
-        kind=fault.kind,
-        subject=instance,
-        state=fault_state(instance),
-        value=FAILED,
-        at_s=fault.at,
-        end_s=fault.end_s,
-    )
-    draft.process(f"fault {name}", process)
+    add_strike(draft, name, fault, subject=instance, state=fault_state(instance), value=FAILED)
 
 
 def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:

@@ -12,6 +12,7 @@ from pydantic import Field
 from simulator.base import fields
 from simulator.base.fields import Name, PositiveDuration, catalogued
 from simulator.draft import Draft
+from simulator.draft.strikes import vpn_gateways
 from simulator.states import DRAINED, MOVING, REPAIR, fail, fault_state, restore
 
 if TYPE_CHECKING:
@@ -86,6 +87,4 @@ def maintain(world: World, turn: Turn) -> Generator[Any, Any, None]:
 
 def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:
     """Every VPN gateway."""
-    for name, gateway in scenario.gateways.items():
-        if gateway.type == "vpn":
-            yield {"gateway": name}
+    yield from ({"gateway": name} for name, _ in vpn_gateways(scenario))

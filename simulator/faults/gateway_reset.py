@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -11,7 +10,8 @@ from pydantic import Field
 from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
-from simulator.states import RESTARTING, fault_state, strike
+from simulator.draft.strikes import add_strike, vpn_gateways
+from simulator.states import RESTARTING, fault_state
 
 
 class GatewayReset(fields.BriefFaultSchema):
@@ -28,20 +28,17 @@ TARGET = ("gateway",)
 def plan_rows(name: str, fault: GatewayReset, draft: Draft) -> None:
     """Add the fault: the gateway restarts."""
     published = draft.draw(draft.catalog.default("gateway.reset"), "fault", name)
-    process = partial(
-        strike,
-        kind=fault.kind,
+    add_strike(
+        draft,
+        name,
+        fault,
         subject=fault.gateway,
         state=fault_state(fault.gateway),
         value=RESTARTING,
-        at_s=fault.at,
         end_s=fault.ends_s(published),
     )
-    draft.process(f"fault {name}", process)
 
 
 def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:
     """Every VPN gateway."""
-    for name, gateway in scenario.gateways.items():
-        if gateway.type == "vpn":
-            yield {"gateway": name}
+    yield from ({"gateway": name} for name, _ in vpn_gateways(scenario))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -11,7 +10,8 @@ from pydantic import Field
 from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
-from simulator.states import DRAINED, FAILED, MOVING, fault_state, strike
+from simulator.draft.strikes import add_strike, vpn_gateways
+from simulator.states import DRAINED, FAILED, MOVING, fault_state
 
 
 class InstanceFailure(fields.FaultSchema):
@@ -43,16 +43,9 @@ def plan_rows(name: str, failure: InstanceFailure, draft: Draft) -> None:
     end_s = failure.end_s
     if failure.planned and not failure.is_given:
         end_s = failure.at + draft.catalog.default("gateway.maintenance").value
-    process = partial(
-        strike,
-        kind=failure.kind,
-        subject=vm,
-        state=fault_state(vm),
-        value=_value(failure),
-        at_s=failure.at,
-        end_s=end_s,
+    add_strike(
+        draft, name, failure, subject=vm, state=fault_state(vm), value=_value(failure), end_s=end_s
     )
-    draft.process(f"fault {name}", process)
 
 
 def _value(failure: InstanceFailure) -> str:
@@ -63,6 +56,5 @@ def _value(failure: InstanceFailure) -> str:
 
 def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:
     """Every instance of every VPN gateway, unplanned."""
-    for name, gateway in scenario.gateways.items():
-        if gateway.type == "vpn":
-            yield from ({"gateway": name, "instance": n} for n in range(gateway.instances))
+    for name, gateway in vpn_gateways(scenario):
+        yield from ({"gateway": name, "instance": n} for n in range(gateway.instances))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -11,7 +10,8 @@ from pydantic import Field
 from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
-from simulator.states import DOWN, strike
+from simulator.draft.strikes import add_strike
+from simulator.states import DOWN
 
 
 class InternetOutage(fields.FaultSchema):
@@ -28,17 +28,15 @@ Schema = InternetOutage
 def plan_rows(name: str, outage: InternetOutage, draft: Draft) -> None:
     """Add the fault: both directions of the access line stop."""
     line = draft.lines[f"{outage.site}.{outage.internet}"]
-    process = partial(
-        strike,
-        kind=outage.kind,
+    add_strike(
+        draft,
+        name,
+        outage,
         subject=line.name,
         state=line.name,
         value=DOWN,
-        at_s=outage.at,
-        end_s=outage.end_s,
         hops=(line.up, line.down),
     )
-    draft.process(f"fault {name}", process)
 
 
 def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -11,7 +10,8 @@ from pydantic import Field
 from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
-from simulator.states import DOWN, RESTARTING, agreement_state, restart_state, strike
+from simulator.draft.strikes import add_strike, vpn_connections
+from simulator.states import DOWN, RESTARTING, agreement_state, restart_state
 
 
 class PolicyChange(fields.BriefFaultSchema):
@@ -41,21 +41,19 @@ def plan_rows(name: str, fault: PolicyChange, draft: Draft) -> None:
     """Add the fault: the tunnels restart by timer T013, or the ends no longer agree."""
     published = draft.draw(draft.catalog.default("connection.policy_change"), "fault", name)
     restart, agreement = restart_state(fault.connection), agreement_state(fault.connection)
-    process = partial(
-        strike,
-        kind=fault.kind,
+    add_strike(
+        draft,
+        name,
+        fault,
         subject=fault.connection,
         state=agreement if fault.mismatch else restart,
         value=DOWN if fault.mismatch else RESTARTING,
-        at_s=fault.at,
         end_s=fault.end_s if fault.mismatch else fault.ends_s(published),
     )
-    draft.process(f"fault {name}", process)
 
 
 def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:
     """Every VPN connection, changed at both ends or at one."""
-    for name, connection in scenario.connections.items():
-        if connection.type in {"ipsec", "vnet-to-vnet"}:
-            yield {"connection": name}
-            yield {"connection": name, "mismatch": True}
+    for name in vpn_connections(scenario):
+        yield {"connection": name}
+        yield {"connection": name, "mismatch": True}

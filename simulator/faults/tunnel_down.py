@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -11,7 +10,8 @@ from pydantic import Field
 from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
-from simulator.states import DOWN, strike
+from simulator.draft.strikes import add_strike, vpn_connections
+from simulator.states import DOWN
 
 
 class TunnelDown(fields.FaultSchema):
@@ -26,20 +26,9 @@ Schema = TunnelDown
 
 def plan_rows(name: str, fault: TunnelDown, draft: Draft) -> None:
     """Add the fault: the tunnels of the connection hear of it and stop passing packets."""
-    process = partial(
-        strike,
-        kind=fault.kind,
-        subject=fault.connection,
-        state=fault.connection,
-        value=DOWN,
-        at_s=fault.at,
-        end_s=fault.end_s,
-    )
-    draft.process(f"fault {name}", process)
+    add_strike(draft, name, fault, subject=fault.connection, state=fault.connection, value=DOWN)
 
 
 def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:
     """Every VPN connection."""
-    for name, connection in scenario.connections.items():
-        if connection.type in {"ipsec", "vnet-to-vnet"}:
-            yield {"connection": name}
+    yield from ({"connection": name} for name in vpn_connections(scenario))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -11,7 +10,8 @@ from pydantic import Field
 from simulator.base import fields
 from simulator.base.fields import Name
 from simulator.draft import Draft
-from simulator.states import DOWN, strike
+from simulator.draft.strikes import add_strike, vpn_connections
+from simulator.states import DOWN
 
 
 class TunnelSilent(fields.FaultSchema):
@@ -26,20 +26,11 @@ Schema = TunnelSilent
 
 def plan_rows(name: str, fault: TunnelSilent, draft: Draft) -> None:
     """Add the fault: messages between the ends of the tunnels are lost, packets are not."""
-    process = partial(
-        strike,
-        kind=fault.kind,
-        subject=fault.connection,
-        state=f"{fault.connection} ike",
-        value=DOWN,
-        at_s=fault.at,
-        end_s=fault.end_s,
+    add_strike(
+        draft, name, fault, subject=fault.connection, state=f"{fault.connection} ike", value=DOWN
     )
-    draft.process(f"fault {name}", process)
 
 
 def admitted(scenario: Any) -> Iterator[Mapping[str, Any]]:
     """Every VPN connection."""
-    for name, connection in scenario.connections.items():
-        if connection.type in {"ipsec", "vnet-to-vnet"}:
-            yield {"connection": name}
+    yield from ({"connection": name} for name in vpn_connections(scenario))

@@ -18,18 +18,14 @@ from simulator.base.errors import PlanError
 from simulator.flowlevel import queues
 from simulator.flowlevel.calendar import Calendar
 from simulator.flowlevel.lanes import DEAD_RATIO
-from simulator.flowlevel.latency import LatencyModel, buffers_s
+from simulator.flowlevel.latency import LatencyModel
 from simulator.flowlevel.ledger import Books, Ledger
 from simulator.flowlevel.outcomes import Outcomes
 from simulator.flowlevel.queues import Standing
+from simulator.flowlevel.round_trips import RoundTrips
 from simulator.flowlevel.shares import Shares, Uses
 from simulator.flowlevel.stalls import NO_STALL, PROBE_RTTS, RTO_MAX_S, Stall
-from simulator.flowlevel.tcp import (
-    FITTED_RTT_EXPONENT,
-    Stacks,
-    ramp_s,
-    window_segments,
-)
+from simulator.flowlevel.tcp import Stacks, ramp_s, window_segments
 from simulator.flowlevel.traffic import Elastic, Item
 from simulator.plan import Plan, TcpFlowPlan, TransferPlan, to_ps
 
@@ -47,7 +43,7 @@ class Connections:
         self._plan = plan
         self._elastic = elastic
         self._books = books
-        self._latency = latency
+        self._round_trips = RoundTrips(elastic, latency)
         self.items: list[Item] = elastic.items
         self.uses = Uses(plan, elastic)
         self.uses.measure()
@@ -70,69 +66,20 @@ class Connections:
         self._joining: list[int] = []
         self._fresh: list[int] = []
         self.has_transfers = bool(plan.transfers)
-        self.shares = Shares(plan, elastic, self.uses, self._weights())
+        self.shares = Shares(
+            plan, elastic, self.uses, self._round_trips.weights(self.uses, plan.hop)
+        )
         self.outcomes = Outcomes(plan, elastic, self.uses, self.shares, books)
-        self.round_trip_s = self.rtt_s(np.zeros(len(plan.hops)))
+        self.round_trip_s = self._round_trips.rtt_s(np.zeros(len(plan.hops)))
         """By class, present waits counted in."""
-        self._jitter_of_class_s = self._jitter_s()
+        self._jitter_of_class_s = self._round_trips.jitter_s()
         self._loss_cap_bps = np.full(len(elastic.class_item), np.inf)
         self.flows = self._flows_now()
-
-    # ---- paths ---------------------------------------------------------------------------------
-
-    def rtt_s(self, wait_s: Array) -> Array:
-        """Round trip of each class with waits at hops."""
-        total = np.zeros(len(self._elastic.class_item))
-        for lanes, lane in (
-            (self._elastic.data, self._elastic.data_lane),
-            (self._elastic.ack, self._elastic.ack_lane),
-        ):
-            if len(lanes):
-                one_way = self._latency.idle_s(lanes) + lanes.sum_over(wait_s[lanes.hop])
-                total = total + one_way[lane]
-        return np.maximum(total, 1e-9)
 
     @property
     def least_rtt_s(self) -> float:
         """Shortest round trip of any class, infinite without TCP."""
         return float(self.round_trip_s.min(initial=np.inf))
-
-    def _loss(self) -> Array:
-        """Random loss of the data of each class, of packets that fit."""
-        data = self._elastic.data
-        if not len(data):
-            return np.zeros(0)
-        fits = np.maximum(data.fits[data.ptr[1:] - 1], DEAD_RATIO)
-        loss: Array = 1.0 - data.end_reach / fits
-        return loss[self._elastic.data_lane]
-
-    def _weights(self) -> Array:
-        """How classes that share a full hop divide it: by round trip, a full buffer counted in.
-
-        Drop-tail buffers make flows lose at about the same time. Windows that grow alike in time
-        are then alike, and rates are as 1 / RTT; bursts make it a little more unequal.
-        """
-        uses, hops = self.uses, len(self._plan.hops)
-        rtt_s = self.rtt_s(np.zeros(hops))
-        buffer_s = np.zeros(len(rtt_s))
-        limits_s = buffers_s(self._plan.hop)
-        finite = np.where(np.isfinite(limits_s), limits_s, 0.0)[uses.hop]
-        np.maximum.at(buffer_s, uses.of_class[~uses.is_ack], finite[~uses.is_ack])
-        loaded_s = rtt_s + buffer_s
-        weight = uses.mss_bits * loaded_s**-FITTED_RTT_EXPONENT
-        return np.asarray(weight / weight.mean()) if len(weight) else weight
-
-    def _jitter_s(self) -> Array:
-        """Standard deviation of the round trip of each class by jitter."""
-        variance = self._latency.jitter_variance_s2
-        total = np.zeros(len(self._elastic.class_item))
-        for lanes, lane in (
-            (self._elastic.data, self._elastic.data_lane),
-            (self._elastic.ack, self._elastic.ack_lane),
-        ):
-            if len(lanes):
-                total = total + lanes.sum_over(variance[lanes.hop])[lane]
-        return np.sqrt(total)
 
     # ---- changes -------------------------------------------------------------------------------
 
@@ -210,7 +157,7 @@ class Connections:
             self.shares.leave(i, int(self._users[i]) - users)
         self._users[i] = users
 
-    def have_joined(self, now_ps: int) -> None:
+    def have_joined(self) -> None:
         """Those who joined have started their flow: bulk flows have one only."""
         for i in self._joining:
             self.shares.once(i)
@@ -375,8 +322,9 @@ class Connections:
 
     def apply(self, now_ps: int, left: Array, used_ratio: Array, wait_s: Array) -> None:
         """Give flows what hops have left, with the caps that follow from round trips."""
-        self.round_trip_s = self.rtt_s(wait_s)
-        segments = window_segments(self._loss(), self.round_trip_s, self.stacks)
+        self.round_trip_s = self._round_trips.rtt_s(wait_s)
+        loss_ratio = self._round_trips.loss_ratio()
+        segments = window_segments(loss_ratio, self.round_trip_s, self.stacks)
         self._loss_cap_bps = segments * self.uses.mss_bits / self.round_trip_s
         cap = np.minimum(self._window_bits / self.round_trip_s, self._loss_cap_bps)
         for c, stall in self.stalls.items():
@@ -388,7 +336,6 @@ class Connections:
             own = 1.0 / (self.uses.work_per_bit * self.uses.parallel)
             np.minimum.at(alone, self.uses.of_class[private], own[private])
             cap = np.minimum(cap, alone)
-        self._cap_bps = cap
         share = np.where(np.isfinite(left), left, 1.0) * used_ratio
         bps = (self.flows.count * self.flows.rate_bps)[self.uses.of_class]
         acks = self.uses.at_hops(

@@ -180,7 +180,7 @@ def _hypercube(key: int, rows: int) -> Array:
     """Numbers between 0 and 1, [rows, POINTS]: each row has one in each of POINTS equal parts."""
     middle = (np.arange(POINTS) + 0.5) / POINTS
     counters = np.arange(max(rows, 1) * POINTS, dtype=np.uint64).reshape(-1, POINTS)
-    plain = getattr(mix, "py_func", mix)  # on whole arrays: nothing to compile
+    plain: Any = getattr(mix, "py_func", mix)  # on whole arrays: nothing to compile
     return middle[np.argsort(plain(np.uint64(key), counters), axis=1, kind="stable")]
 
 

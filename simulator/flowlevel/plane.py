@@ -250,7 +250,7 @@ class FlowPlane:
             if k == 0:
                 time_ps += 1
                 tcp.shares.run(time_ps, tick)
-                tcp.have_joined(self.now_ps)
+                tcp.have_joined()
             tcp.take_rates()
             self._standing = queues.standing(
                 tcp.flows,

@@ -151,7 +151,6 @@ class Shares:
         self.current = np.array([item.first_class for item in self._items], np.int64)
         self._plan = plan
         self._capacity = np.ones(hops)
-        self._joined_ps = np.zeros(len(self._items), np.int64)
 
     def _set_source(
         self, source: npt.NDArray[Any], i: int, item: Item, plan: Plan, bits: float, wake: int

@@ -19,9 +19,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from simulator.draft import CustomerEdge, Draft, GatewayInstance
-from simulator.ipsec.life import passes_state, view
+from simulator.ipsec.tunnel_spec import passes_state, view
 from simulator.plan import FORWARD, RETURN, Direction
-from simulator.sessions import bgp
+from simulator.sessions import bgp, bgp_spec
 from simulator.sessions.path import PathSpec
 from simulator.sessions.talk import Rto
 from simulator.states import state_of, tell, works
@@ -47,7 +47,7 @@ class TunnelSession:
     def views(self) -> Mapping[Direction, tuple[str, ...]]:
         """What must work for each side to route into the tunnel, by the direction it sends in."""
         return {
-            FORWARD: (bgp.view(self.tunnel, "device"),),
+            FORWARD: (bgp_spec.view(self.tunnel, "device"),),
             RETURN: (self._route,),
         }
 
@@ -58,7 +58,7 @@ class TunnelSession:
         process = partial(
             follow,
             route=self._route,
-            session=bgp.view(self.tunnel, "gateway"),
+            session=bgp_spec.view(self.tunnel, "gateway"),
             host=self.instance.name,
         )
         draft.process(f"routes of {self.tunnel} at the gateway", process)
@@ -69,10 +69,10 @@ class TunnelSession:
         """State of the routes that the gateway hears over the session."""
         return f"{self.tunnel}@gateway routes"
 
-    def _spec(self, draft: Draft) -> bgp.BgpSpec:
+    def _spec(self, draft: Draft) -> bgp_spec.BgpSpec:
         default = draft.catalog.default
         has_jitter = default("bgp.keepalive_jitter").word != "none"
-        return bgp.BgpSpec(
+        return bgp_spec.BgpSpec(
             name=self.tunnel,
             ends=(self._device(), self._gateway(draft)),
             path=PathSpec(
@@ -89,8 +89,8 @@ class TunnelSession:
             interface_down=default("bgp.interface_down"),
         )
 
-    def _device(self) -> bgp.BgpEnd:
-        return bgp.BgpEnd(
+    def _device(self) -> bgp_spec.BgpEnd:
+        return bgp_spec.BgpEnd(
             name="device",
             keepalive_s=self.device.keepalive_s,
             hold_s=self.device.hold_s,
@@ -100,11 +100,11 @@ class TunnelSession:
             interface=self._interface("device"),
         )
 
-    def _gateway(self, draft: Draft) -> bgp.BgpEnd:
+    def _gateway(self, draft: Draft) -> bgp_spec.BgpEnd:
         default = draft.catalog.default
         # The speaker of an active-standby gateway moves with its address.
         is_active_active = len(draft.instances[self.instance.gateway]) > 1
-        return bgp.BgpEnd(
+        return bgp_spec.BgpEnd(
             name="gateway",
             keepalive_s=default("bgp.keepalive").value,
             hold_s=default("bgp.hold").value,

@@ -227,7 +227,6 @@ class _Course:
 
     def __init__(self, plan: Plan, log: RunLog, fault: Fault, d: int) -> None:
         self._log = log
-        self._d = d
         self._fault = fault
         self._bins = len(log.bin_start_ps)
         at_ps = fault.begin.time_ps

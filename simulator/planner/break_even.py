@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 
 from simulator.base.units import BITS_PER_BYTE
@@ -30,6 +30,8 @@ class Tariff:
     """Price of a GB, in tiers of GB; none if volume is free."""
     parts: str = ""
     """What the fixed amount is made of."""
+    volume_max: float = math.inf
+    """GB in a month that it carries at most in one direction."""
 
     def cost_usd(self, volume: float) -> float | None:
         """The cost of a month with a volume in GB; None where a price is unknown."""
@@ -69,7 +71,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class BreakEven:
-    """Tariffs and where they cross, up to what the circuit can carry."""
+    """Tariffs and where they cross, up to what both of two can carry."""
 
     tariffs: tuple[Tariff, ...]
     crossings: tuple[Crossing, ...]
@@ -102,24 +104,33 @@ def break_even(
     whole_s = month_s(catalog)
     here, there = Place.of(catalog.region(region)), Place(zone=zone)
     size = circuit_item(bandwidth_bps)
-    is_standard = catalog.vpn_gateway_sku(vpn_sku).zone_redundant
-    address = "Standard static IPv4" if is_standard else "Basic dynamic"
+    sku = catalog.vpn_gateway_sku(vpn_sku)
+    address = "Standard static IPv4" if sku.zone_redundant else "Basic dynamic"
     over_vpn = [("vpn-gateway", vpn_sku, here), ("public-ip", address, here)]
-    tariffs = [
-        _tariff(f"VPN {vpn_sku}", over_vpn, ("data", "internet egress", here), prices, whole_s)
-    ]
+    vpn_bps = sku.aggregate_throughput_bps
+    volume_max = _gigabytes(bandwidth_bps, whole_s)
+    over_internet = ("data", "internet egress", here)
+    vpn = _tariff(f"VPN {vpn_sku}", over_vpn, over_internet, prices, whole_s)
+    if vpn_bps is not None:
+        vpn = replace(vpn, volume_max=_gigabytes(vpn_bps, whole_s))
+    tariffs = [vpn]
     for billing in ("metered", "unlimited"):
         parts = [("er-gateway", gateway_sku, here), (f"er-circuit-{billing}", size, there)]
         volume = ("er-data-out", "metered egress", there) if billing == "metered" else None
         name = f"ExpressRoute {size}, {billing}"
-        tariffs.append(_tariff(name, parts, volume, prices, whole_s))
-    volume_max = bandwidth_bps / BITS_PER_BYTE * whole_s / PER_BYTES[VOLUME]
+        tariff = _tariff(name, parts, volume, prices, whole_s)
+        tariffs.append(replace(tariff, volume_max=volume_max))
     crossings = [
         crossing
         for one, other in combinations(tariffs, 2)
-        for crossing in crossings_of(one, other, volume_max, whole_s)
+        for crossing in crossings_of(one, other, whole_s)
     ]
     return BreakEven(tuple(tariffs), tuple(crossings), volume_max, whole_s)
+
+
+def _gigabytes(rate_bps: float, whole_s: float) -> float:
+    """What a rate makes in a month."""
+    return rate_bps / BITS_PER_BYTE * whole_s / PER_BYTES[VOLUME]
 
 
 def _tariff(
@@ -148,8 +159,9 @@ def _tariff(
     return Tariff(name, fixed_usd, tiers, " + ".join(texts))
 
 
-def crossings_of(one: Tariff, other: Tariff, volume_max: float, whole_s: float) -> list[Crossing]:
-    """Where two tariffs cost the same, in order of volume; empty if never up to `volume_max`."""
+def crossings_of(one: Tariff, other: Tariff, whole_s: float) -> list[Crossing]:
+    """Where two tariffs cost the same, in order of volume, as far as both carry it."""
+    volume_max = min(one.volume_max, other.volume_max)
     return [
         Crossing(
             cheaper_below=(one if difference < 0 else other).name,

@@ -16,7 +16,8 @@ from simulator.catalog import load_catalog
 from simulator.components import COMPONENTS
 from simulator.draft import ClientGroup, Draft, NoRouteError, Stage
 from simulator.faults import FAULTS
-from simulator.plan import Direction, Plan, PlanBuilder, ZoomPlan, to_ps
+from simulator.plan import Direction, Plan, ZoomPlan, to_ps
+from simulator.plan_builder import PlanBuilder
 from simulator.planner import outcomes, rate_steps, remote_access
 from simulator.planner.asymmetry import asymmetries
 from simulator.planner.client_parts import parts, shown

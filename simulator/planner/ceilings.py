@@ -1,4 +1,4 @@
-"""One stream in one direction: its ways hop by hop, and every ceiling with the one that binds.
+"""One stream in one direction: every ceiling, with the one that binds.
 
 A ceiling is a limit of a hop or of the flows themselves. Each is converted to inner IP bits/s of
 the stream in question: a link counts bytes on the wire, a packet rate multiplies the stream's mean
@@ -17,15 +17,12 @@ their own data count with it.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, NamedTuple
+from itertools import chain
+from typing import Final
 
-import numpy as np
-
-from kernels import layout
 from simulator.base.units import (
     BITS_PER_BYTE,
     format_duration,
@@ -35,11 +32,11 @@ from simulator.base.units import (
     format_size,
 )
 from simulator.draft import Ceiling
-from simulator.plan import PS_PER_S, Direction, Encapsulation, Plan, TcpFlowPlan
-from simulator.planner.demand import Bundle, Demand, HopLoad, wire_bytes
+from simulator.plan import Plan, TcpFlowPlan
+from simulator.planner.demand import Demand
 from simulator.planner.round_trip import mean_round_trips_s
-from simulator.planner.shares import max_min_shares
 from simulator.planner.spread import CLOSE_RATIO, MODEL_RATIO, spread
+from simulator.planner.stream_at_hops import StreamAtHops
 
 LEAST_S: Final = 1e-9
 """Shorter round trips count as this."""
@@ -67,45 +64,6 @@ class CeilingRow:
     """What keeps congestion control from it, or makes runs differ."""
 
 
-@dataclass(frozen=True)
-class HopRow:
-    """One hop as it was understood."""
-
-    hop: str
-    direction: Direction
-    does: str
-    """Its numbers."""
-    wire_bytes: int
-    """The stream's largest packet as it looks there."""
-
-
-@dataclass(frozen=True)
-class WayRow:
-    """One way of the stream, hop by hop."""
-
-    way: str
-    share_ratio: float
-    """Share of the stream's packets that take it, of its flows for TCP."""
-    hops: tuple[HopRow, ...]
-
-
-class _Passing(NamedTuple):
-    """Flows that pass a hop, their weight in the stream, and how packets look there."""
-
-    bundle: Bundle
-    weight: float
-    around: Encapsulation
-
-
-class _Acks(NamedTuple):
-    """The ACKs of a flow at a hop that its data passes too."""
-
-    per_segment: float
-    """ACKs for each segment of data."""
-    inner_bytes: int
-    wire_bytes: int
-
-
 class StreamCeilings:
     """What a plan says about one stream in one direction.
 
@@ -116,64 +74,22 @@ class StreamCeilings:
     """
 
     def __init__(self, plan: Plan, direction_idx: int, asked: Demand) -> None:
-        self.own = own = asked.bundles[direction_idx]
-        self.is_elastic = any(bundle.is_elastic for bundle in own)
-        self.weights = [
-            float(bundle.flows_count if self.is_elastic else bundle.packets_per_s) for bundle in own
-        ]
-        means = [bundle.mean_bytes for bundle in own]
-        self.mean_bytes = float(np.average(means, weights=self.weights))
-        self.largest_bytes = max(size for bundle in own for size in bundle.sizes_bytes)
+        self.stream = StreamAtHops(plan, direction_idx, asked)
         self._plan = plan
-        self._shown: dict[str, int] = {}
-        """The first route of each name: those of the clients of a group are alike."""
-        for bundle in own:
-            self._shown.setdefault(plan.routes[bundle.route_idx].name, bundle.route_idx)
-        self._direction_idx = direction_idx
-        self._loads = asked.loads
+        self._flows = self.stream.flows
         self._flows_count = asked.flows_count
         self._together = asked.together
-        stream = plan.streams[plan.directions[direction_idx].stream_idx]
-        self._note = plan.meta["streams"][stream.name]
-        self._ceilings: Mapping[int, Sequence[Ceiling]] = plan.meta["ceilings"]
-        self._flows = [
-            flow
-            for flow in plan.tcp_flows
-            if plan.routes[flow.data_routes[0]].direction_idx == direction_idx
-        ]
-
-    # ---- hop by hop ----------------------------------------------------------------------------
-
-    def ways(self) -> Iterator[WayRow]:
-        """The ways that the stream's flows start on."""
-        total = sum(self.weights)
-        weight = dict.fromkeys(self._shown, 0.0)
-        for bundle, own_weight in zip(self.own, self.weights, strict=True):
-            weight[self._plan.routes[bundle.route_idx].name] += own_weight
-        for name, route_idx in self._shown.items():
-            yield WayRow(name, weight[name] / total, tuple(self._hops(route_idx)))
-
-    def _hops(self, route_idx: int) -> Iterator[HopRow]:
-        route = self._plan.routes[route_idx]
-        for hop, around in zip(route.hop_idx, route.encapsulation, strict=True):
-            info = self._plan.hops[hop]
-            yield HopRow(
-                hop=info.name,
-                direction=info.direction,
-                does=_numbers(self._plan.hop[hop], info.rate_bps),
-                wire_bytes=wire_bytes(self.largest_bytes, around),
-            )
-
-    # ---- ceilings ------------------------------------------------------------------------------
+        name = plan.streams[plan.directions[direction_idx].stream_idx].name
+        self._note = plan.meta["streams"][name]
 
     def rows(self) -> tuple[CeilingRow, ...]:
         """Every ceiling in order, the binding one marked."""
-        routes = [self._plan.routes[route_idx] for route_idx in self._shown.values()]
+        routes = [self._plan.routes[route_idx] for route_idx in self.stream.shown.values()]
         hops = list(dict.fromkeys(hop for route in routes for hop in reversed(route.hop_idx)))
         found = [
             (ceiling, hop)
             for hop in hops
-            for ceiling in self._ceilings.get(hop, ())
+            for ceiling in self.stream.ceilings.get(hop, ())
             if ceiling.loss_ratio is None or self._flows
         ]
         at_hops = [self._row(*pair) for pair in sorted(found, key=lambda pair: pair[0].kind)]
@@ -185,15 +101,15 @@ class StreamCeilings:
         most_bps = row.available_bps
         if not self._flows or not most_bps:
             return row
-        tightest = self._tightest
-        is_shared = any(hop in self._acks for hop in tightest.values())
+        tightest = self.stream.tightest
+        is_shared = any(hop in self.stream.acks for hop in tightest.values())
         found = spread(
-            self._plan, self._flows, tightest, self._levels_bps, waits_with_acks=is_shared
+            self._plan, self._flows, tightest, self.stream.levels_bps, waits_with_acks=is_shared
         )
         if found is None or found.low_bps >= CLOSE_RATIO * MODEL_RATIO * most_bps:
             return row
         # A rate is never passed; a law of random loss is a mean, above which a run may be.
-        is_mean = most_bps not in self._capacity_bps.values() and found.high_bps > most_bps
+        is_mean = most_bps not in self.stream.capacity_bps.values() and found.high_bps > most_bps
         high_bps = found.high_bps if is_mean else most_bps
         return replace(row, range_bps=(found.low_bps, high_bps), range_why=found.why)
 
@@ -211,8 +127,8 @@ class StreamCeilings:
     def _rate(self, ceiling: Ceiling, limit_bps: float, hop: int) -> CeilingRow:
         if math.isinf(limit_bps):
             return CeilingRow(ceiling.label, "no limit", ceiling.source)
-        metered = self._metered_ratio(ceiling, hop)
-        load_bps = self._loads[hop].metered_bps(ceiling.meter)
+        metered = self.stream.metered_ratio(ceiling, hop)
+        load_bps = self.stream.loads[hop].metered_bps(ceiling.meter)
         value = format_rate(limit_bps)
         if metered > 1:
             value += f" on the wire = {format_rate(limit_bps / metered)}"
@@ -223,95 +139,40 @@ class StreamCeilings:
             load=self._load_text(format_rate(load_bps), hop),
             headroom_ratio=1 - load_bps / limit_bps,
             stream_bps=self._whole(limit_bps / metered, hop),
-            available_bps=self._whole(self._left_bps(ceiling, hop), hop),
+            available_bps=self._whole(self.stream.left_bps(ceiling, hop), hop),
         )
-
-    def _left_bps(self, ceiling: Ceiling, hop: int) -> float:
-        """What a limit leaves to the stream's flows at a hop, as their inner IP bits/s."""
-        loads, own = self._loads[hop], self._own_load(hop)
-        if ceiling.rate_bps is not None:
-            others_bps = loads.metered_bps(ceiling.meter) - own.metered_bps(ceiling.meter)
-            return max(0.0, ceiling.rate_bps - others_bps) / self._metered_ratio(ceiling, hop)
-        others_pps = loads.packets_per_s - own.packets_per_s
-        left_pps = max(0.0, (ceiling.packets_per_s or math.inf) - others_pps)
-        return left_pps * self._bits_per_packet(hop)
 
     def _whole(self, passing_bps: float, hop: int) -> float:
         """What the whole stream reaches if a hop lets so much of it pass.
 
         Open-loop flows keep their proportions. TCP flows on other hops take what those leave.
         """
-        if not self.is_elastic:
-            return passing_bps / self._share(hop)
+        if not self.stream.is_elastic:
+            return passing_bps / self.stream.share(hop)
         elsewhere = [
             share_bps * bundle.flows_count
-            for share_bps, bundle in zip(self._shares_bps, self.own, strict=True)
+            for share_bps, bundle in zip(self._shares_bps, self.stream.bundles, strict=True)
             if hop not in self._plan.routes[bundle.route_idx].hop_idx
         ]
         return passing_bps + sum(elsewhere)
 
     @cached_property
-    def _capacity_bps(self) -> Mapping[int, float]:
-        """What each hop leaves to the stream, as its inner bits/s, where it limits anything."""
-        routes = [self._plan.routes[bundle.route_idx].hop_idx for bundle in self.own]
-        capacity_bps = {}
-        for hop in dict.fromkeys(hop for route in routes for hop in route):
-            limits = [c for c in self._ceilings.get(hop, ()) if c.rate_bps or c.packets_per_s]
-            left_bps = min((self._left_bps(c, hop) for c in limits), default=math.inf)
-            if not math.isinf(left_bps):
-                capacity_bps[hop] = left_bps
-        return capacity_bps
-
-    @cached_property
-    def _levels_bps(self) -> Mapping[int, float]:
-        """By route: the max-min share of each of its flows where nothing but hops bounds them."""
-        routes = [bundle.route_idx for bundle in self.own]
-        hops = [self._plan.routes[route].hop_idx for route in routes]
-        counts = [bundle.flows_count for bundle in self.own]
-        return dict(
-            zip(routes, max_min_shares(hops, counts, self._capacity_bps, math.inf), strict=True)
-        )
-
-    @cached_property
-    def _tightest(self) -> Mapping[int, int]:
-        """By route: the hop of least capacity that its flows fill together with others."""
-        taken_bps: dict[int, float] = defaultdict(float)
-        for bundle in self.own:
-            for hop in self._plan.routes[bundle.route_idx].hop_idx:
-                taken_bps[hop] += self._levels_bps[bundle.route_idx] * bundle.flows_count
-        found = {}
-        for bundle in self.own:
-            full = [
-                (self._capacity_bps[hop], hop)
-                for hop in self._plan.routes[bundle.route_idx].hop_idx
-                if hop in self._capacity_bps
-                and taken_bps[hop] >= self._capacity_bps[hop] * CLOSE_RATIO
-            ]
-            if full:
-                found[bundle.route_idx] = min(full)[1]
-        return found
-
-    @cached_property
     def _shares_bps(self) -> list[float]:
         """The max-min share of a flow of each bundle beside what other streams offer."""
-        routes = [self._plan.routes[bundle.route_idx].hop_idx for bundle in self.own]
-        capacity_bps = self._capacity_bps
-        cap_bps = self.flow_cap_bps
-        counts = [bundle.flows_count for bundle in self.own]
-        return max_min_shares(routes, counts, capacity_bps, cap_bps)
+        return self.stream.shares_bps(self.flow_cap_bps)
 
     @cached_property
     def flow_cap_bps(self) -> float:
         """What a TCP flow reaches by itself, by its window and random loss: inner bits/s."""
-        routes = [self._plan.routes[bundle.route_idx].hop_idx for bundle in self.own]
-        flow_rows = [row.available_bps for row in self._flow_rows(routes) if row.available_bps]
+        flow_rows = [row.available_bps for row in self._flow_rows() if row.available_bps]
         return min(flow_rows, default=math.inf) / max(1, len(self._flows))
 
-    def _flow_rows(self, routes: Iterable[Sequence[int]]) -> Iterator[CeilingRow]:
+    def _flow_rows(self) -> Iterator[CeilingRow]:
         """What bounds each flow by itself: its window, and random loss on its way."""
         yield from self._window_rows()
-        lossy = (c for route in routes for hop in route for c in self._ceilings.get(hop, ()))
-        for ceiling in dict.fromkeys(c for c in lossy if c.loss_ratio is not None):
+        stream = self.stream
+        at_hops = chain.from_iterable(stream.ceilings.get(hop, ()) for hop in stream.hops)
+        for ceiling in dict.fromkeys(c for c in at_hops if c.loss_ratio is not None):
             if self._flows:
                 yield self._loss(ceiling, ceiling.loss_ratio or 0.0)
 
@@ -334,8 +195,8 @@ class StreamCeilings:
         )
 
     def _packets(self, ceiling: Ceiling, limit_pps: float, hop: int) -> CeilingRow:
-        load_pps = self._loads[hop].packets_per_s
-        bits = self._bits_per_packet(hop)
+        load_pps = self.stream.loads[hop].packets_per_s
+        bits = self.stream.bits_per_packet(hop)
         value = (
             f"{format_packet_rate(limit_pps)} x {bits / BITS_PER_BYTE:.4g} bytes = "
             f"{format_rate(limit_pps * bits)}"
@@ -347,7 +208,7 @@ class StreamCeilings:
             load=self._load_text(format_packet_rate(load_pps), hop),
             headroom_ratio=1 - load_pps / limit_pps,
             stream_bps=self._whole(limit_pps * bits, hop),
-            available_bps=self._whole(self._left_bps(ceiling, hop), hop),
+            available_bps=self._whole(self.stream.left_bps(ceiling, hop), hop),
         )
 
     def _flows_limit(self, ceiling: Ceiling, limit_count: float) -> CeilingRow:
@@ -400,62 +261,12 @@ class StreamCeilings:
             1.0 / max(s, LEAST_S) for s in mean_round_trips_s(self._plan, pairs)
         )
 
-    # ---- the stream at a hop -------------------------------------------------------------------
-
-    def _own_load(self, hop: int) -> HopLoad:
-        return self._loads[hop].by_direction[self._direction_idx]
-
-    @cached_property
-    def _passing(self) -> Mapping[int, Sequence[_Passing]]:
-        """By hop: the flows that pass it."""
-        found: dict[int, list[_Passing]] = defaultdict(list)
-        for bundle, weight in zip(self.own, self.weights, strict=True):
-            route = self._plan.routes[bundle.route_idx]
-            for hop, around in zip(route.hop_idx, route.encapsulation, strict=True):
-                found[hop].append(_Passing(bundle, weight, around))
-        return found
-
-    @cached_property
-    def _acks(self) -> Mapping[int, Sequence[_Acks]]:
-        """By hop: the ACKs of the stream's own data that pass it."""
-        found: dict[int, list[_Acks]] = defaultdict(list)
-        for flow in self._flows:
-            size_bytes = flow.settings["ack_bytes"]
-            per_segment = 1 / int(flow.options["segments_per_ack"])
-            route = self._plan.routes[flow.ack_routes[0]]
-            for hop, around in zip(route.hop_idx, route.encapsulation, strict=True):
-                wire = wire_bytes(size_bytes, around)
-                found[hop].append(_Acks(per_segment, size_bytes, wire))
-        return found
-
-    def _share(self, hop: int) -> float:
-        """The share of the stream's bytes that passes a hop."""
-        passing = sum(p.weight * p.bundle.mean_bytes for p in self._passing[hop])
-        return passing / (self.mean_bytes * sum(self.weights))
-
-    def _metered_ratio(self, ceiling: Ceiling, hop: int) -> float:
-        """Bytes that the ceiling counts for each inner byte of the stream, own ACKs among them."""
-        passing, acks = self._passing[hop], self._acks.get(hop, ())
-        inner = sum(p.weight * p.bundle.mean_bytes for p in passing)
-        if ceiling.meter == "inner-ip":
-            counted = inner + sum(a.per_segment * a.inner_bytes for a in acks)
-        else:
-            wire = sum(p.weight * p.bundle.mean_wire_bytes(p.around) for p in passing)
-            counted = wire + sum(a.per_segment * a.wire_bytes for a in acks)
-        return counted / inner
-
-    def _bits_per_packet(self, hop: int) -> float:
-        """Inner bits of the stream for each packet at a hop, own ACKs counted as packets."""
-        packets = sum(p.weight for p in self._passing[hop])
-        acks = sum(a.per_segment for a in self._acks.get(hop, ()))
-        return self.mean_bytes * BITS_PER_BYTE * packets / (packets + acks)
-
     def _share_text(self, hop: int) -> str:
-        share = self._share(hop)
+        share = self.stream.share(hop)
         return "" if share > 1 - 1e-9 else f", for {format_ratio(share)} of the stream"
 
     def _load_text(self, load: str, hop: int) -> str:
-        elastic_count = self._loads[hop].elastic_flows_count
+        elastic_count = self.stream.loads[hop].elastic_flows_count
         return f"{load} + {elastic_count} TCP flows" if elastic_count else load
 
 
@@ -485,23 +296,3 @@ def _marked(rows: Iterable[CeilingRow]) -> tuple[CeilingRow, ...]:
         first = next(i for i, row in enumerate(listed) if row.available_bps == min(rates))
         listed[first] = replace(listed[first], binds=True)
     return tuple(listed)
-
-
-def _numbers(row: np.void, rate_bps: float) -> str:
-    """The numbers of a hop in words."""
-    parts = []
-    if row["kind"] == layout.SERVER:
-        parts.append(format_rate(rate_bps))
-        if row["min_service_ps"] > 0:
-            parts.append(f"at most {format_packet_rate(PS_PER_S / int(row['min_service_ps']))}")
-        if row["max_wait_ps"] < layout.UNLIMITED:
-            holds = "drops above a burst of" if row["is_policer"] else "buffer"
-            parts.append(f"{holds} {format_duration(int(row['max_wait_ps']) / PS_PER_S)}")
-        parts.append(f"meters {'wire' if row['meter_shift'] else 'inner IP'} bytes")
-    if row["delay_ps"] > 0 or row["kind"] == layout.PATH:
-        parts.append(f"delay {format_duration(int(row['delay_ps']) / PS_PER_S)}")
-    if row["jitter_interval_ps"] > 0:
-        parts.append("jitter")
-    if row["loss_threshold"] > 0 or row["bad_loss_threshold"] > 0:
-        parts.append(f"loss {format_ratio(float(row['loss_threshold']) / 2.0**64)}")
-    return ", ".join(parts)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy.typing as npt
 
+from simulator.base.markup import html_table
+from simulator.base.units import format_money
 from simulator.catalog import Catalog, load_catalog
 from simulator.components import described
 from simulator.plan import FORWARD, RETURN, Direction, Plan
@@ -50,7 +52,11 @@ class CostLine:
     note: str = ""
 
 
-@dataclass(frozen=True)
+LEDGER_HEAD: Final = ("for", "item", "quantity", "USD each", "USD", "source")
+UNKNOWN: Final = "unknown"
+
+
+@dataclass(frozen=True, repr=False)
 class Ledger:
     """What a design costs in a month."""
 
@@ -84,6 +90,33 @@ class Ledger:
             "traffic_s": self.traffic_s,
             "lines": [asdict(line) for line in self.lines],
         }
+
+    def __repr__(self) -> str:
+        return f"<Ledger of {len(self.lines)} lines: {self.in_words}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                line.subject,
+                line.item,
+                f"{line.quantity:,.10g} {line.unit}",
+                UNKNOWN if line.rate_usd is None else f"{line.rate_usd:,.10g}",
+                UNKNOWN if line.amount_usd is None else f"{line.amount_usd:,.2f}",
+                f"{line.source}{' (estimate)' if line.is_estimate else ''}",
+            )
+            for line in self.lines
+        ]
+        hours = self.month_s / S_PER_HOUR
+        return f"<p>{self.in_words}; a month has {hours:g} hours</p>{html_table(LEDGER_HEAD, rows)}"
+
+    @property
+    def in_words(self) -> str:
+        """The total, or that it is not known and what is."""
+        if self.total_usd is None:
+            return (
+                f"total {UNKNOWN}, {format_money(self.known_usd)} a month without what is unknown"
+            )
+        return f"{format_money(self.total_usd)} a month"
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Ledger:

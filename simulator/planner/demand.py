@@ -18,16 +18,8 @@ import numpy as np
 from kernels import layout
 from simulator.base.units import BITS_PER_BYTE
 from simulator.draft import Ceiling
-from simulator.plan import (
-    PS_PER_S,
-    SIZES_KEPT,
-    Direction,
-    Encapsulation,
-    Meter,
-    Plan,
-    Profile,
-    TransferPlan,
-)
+from simulator.packet_sizes import SIZES_KEPT
+from simulator.plan import PS_PER_S, Direction, Encapsulation, Meter, Plan, Profile, TransferPlan
 
 
 @dataclass(frozen=True)

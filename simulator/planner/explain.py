@@ -19,10 +19,12 @@ from simulator.ipsec.capacity import (
 )
 from simulator.plan import FORWARD, Direction, Plan
 from simulator.planner.build import build
-from simulator.planner.ceilings import CeilingRow, StreamCeilings, WayRow
+from simulator.planner.ceilings import CeilingRow, StreamCeilings
 from simulator.planner.decisions import Decision
 from simulator.planner.demand import Bundle, Demand, demand
 from simulator.planner.fair_shares import FairShare, fair_shares
+from simulator.planner.stream_at_hops import StreamAtHops
+from simulator.planner.way_rows import WayRow, ways
 from simulator.scenario import Scenario
 
 
@@ -152,7 +154,7 @@ def _stream_row(
     tunnels: Mapping[str, TunnelNote],
     catalog: Catalog,
 ) -> StreamRow:
-    where = plan.directions[direction_idx]
+    stream, where = found.stream, plan.directions[direction_idx]
     info = plan.streams[where.stream_idx]
     ends = (info.from_name, info.to_name)
     at, to = ends if where.direction == FORWARD else ends[::-1]
@@ -163,31 +165,31 @@ def _stream_row(
         direction=where.direction,
         at=at,
         to=to,
-        offered_bps=None if found.is_elastic else sum(b.inner_bps for b in found.own),
-        packet_bytes_mean=found.mean_bytes,
-        flows_count=sum(bundle.flows_count for bundle in found.own),
+        offered_bps=None if stream.is_elastic else sum(b.inner_bps for b in stream.bundles),
+        packet_bytes_mean=stream.mean_bytes,
+        flows_count=sum(bundle.flows_count for bundle in stream.bundles),
         rtt_s=plan.meta["streams"][info.name].rtt_s,
         rtt_s_mean=found.rtt_s_mean,
         routing=decision.reason,
-        ways=tuple(found.ways()),
+        ways=tuple(ways(stream)),
         ceilings=found.rows(),
         fair_share_bps=None if share is None else share.inner_bps,
         fair_share_at="" if share is None or share.hop is None else plan.hops[share.hop].name,
-        encapsulation=_encapsulation(plan, found, tunnels, catalog),
+        encapsulation=_encapsulation(plan, stream, tunnels, catalog),
     )
 
 
 def _encapsulation(
-    plan: Plan, found: StreamCeilings, tunnels: Mapping[str, TunnelNote], catalog: Catalog
+    plan: Plan, stream: StreamAtHops, tunnels: Mapping[str, TunnelNote], catalog: Catalog
 ) -> EncapsulatedPacket | None:
     """The stream's largest packet in the first tunnel that it passes."""
-    route = plan.routes[found.own[0].route_idx]
+    route = plan.routes[stream.bundles[0].route_idx]
     for hop in route.hop_idx:
         tunnel = tunnels.get(plan.hops[hop].name)
         if tunnel is not None:
             return encapsulated(
                 catalog.esp_suite(tunnel.encryption, tunnel.integrity),
-                found.largest_bytes,
+                stream.largest_bytes,
                 behind_nat=tunnel.behind_nat,
                 mtu_bytes=tunnel.path_mtu_bytes,
             )

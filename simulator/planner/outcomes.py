@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.base.units import format_rate, format_size
 from simulator.draft import DIRECTIONS, Ceiling, Draft, Link
-from simulator.plan import Direction, Plan
+from simulator.plan import Direction, Plan, SourcePlan, TcpFlowPlan
 from simulator.planner.demand import Bundle, bundles
 from simulator.states import DOWN, tell
 from simulator.ways import Way
@@ -141,62 +141,16 @@ def refuse_flows(plan: Plan) -> Plan:
     What happens to them is not published: that they are refused is an estimate. A TCP connection
     is a flow in each direction. Transfers are one flow for each user, and are counted first.
     """
-    kept_count = {
-        ceiling: math.floor(ceiling.flows_count)
-        for listed in plan.meta["ceilings"].values()
-        for ceiling in listed
-        if ceiling.flows_count is not None
-    }
+    kept = _Kept(plan)
     most_count = len(plan.sources) + len(plan.tcp_flows) + sum(t.users for t in plan.transfers)
-    if most_count <= min(kept_count.values(), default=most_count):
+    if most_count <= min(kept.left_count.values(), default=most_count):
         return plan
-    limits = {
-        hop: tuple(c for c in listed if c.flows_count is not None)
-        for hop, listed in plan.meta["ceilings"].items()
-    }
-
-    def passed(routes: Sequence[int]) -> set[Ceiling]:
-        hops = (hop for route in routes for hop in plan.routes[route].hop_idx)
-        return {ceiling for hop in hops for ceiling in limits.get(hop, ())}
-
-    refused_count: dict[tuple[Ceiling, int], int] = defaultdict(int)
-
-    def is_kept(stream_idx: int, routes: Sequence[int]) -> bool:
-        ceilings = passed(routes)
-        full = next((c for c in ceilings if kept_count[c] < 1), None)
-        if full is not None:
-            refused_count[full, stream_idx] += 1
-            return False
-        for ceiling in ceilings:
-            kept_count[ceiling] -= 1
-        return True
-
-    for transfer in plan.transfers:
-        for ceiling in passed((transfer.data_routes[0], transfer.ack_routes[0])):
-            kept_count[ceiling] -= transfer.users
-    tcp = [
-        (flow.stream_idx, (flow.data_routes[0], flow.ack_routes[0]), flow)
-        for flow in plan.tcp_flows
-    ]
-    open_loop = [
-        (plan.directions[plan.routes[source.routes[0]].direction_idx].stream_idx, source)
-        for source in plan.sources
-    ]
-    stays = {
-        id(flow)
-        for stream, flow, routes in sorted(
-            [
-                *((stream, flow, routes) for stream, routes, flow in tcp),
-                *((stream, source, source.routes[:1]) for stream, source in open_loop),
-            ],
-            key=lambda one: one[0],
-        )
-        if is_kept(stream, routes)
-    }
+    kept.take_transfers()
+    stays = {id(flow) for stream, routes, flow in _flows(plan) if kept.takes(stream, routes)}
     said = [
         f"traffic {plan.streams[stream].name}: {count} of its flows are refused, as "
         f"{ceiling.label} is {ceiling.flows_count:.0f} (rule R181); divide the load among gateways"
-        for (ceiling, stream), count in refused_count.items()
+        for (ceiling, stream), count in kept.refused_count.items()
     ]
     return replace(
         plan,
@@ -205,6 +159,63 @@ def refuse_flows(plan: Plan) -> Plan:
         processes=(*plan.processes, ("flows refused", partial(_tell_refused, said=tuple(said)))),
         meta={**plan.meta, "warnings": (*plan.meta["warnings"], *said)},
     )
+
+
+def _flows(plan: Plan) -> list[tuple[int, Sequence[int], TcpFlowPlan | SourcePlan]]:
+    """Each flow with its stream and the routes that it starts on, streams in order of the file."""
+    tcp = [
+        (flow.stream_idx, (flow.data_routes[0], flow.ack_routes[0]), flow)
+        for flow in plan.tcp_flows
+    ]
+    open_loop = [
+        (
+            plan.directions[plan.routes[source.routes[0]].direction_idx].stream_idx,
+            source.routes[:1],
+            source,
+        )
+        for source in plan.sources
+    ]
+    return sorted([*tcp, *open_loop], key=lambda one: one[0])
+
+
+class _Kept:
+    """How many more flows each limit keeps, and what it refused."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._limits = {
+            hop: tuple(c for c in listed if c.flows_count is not None)
+            for hop, listed in plan.meta["ceilings"].items()
+        }
+        self.left_count = {
+            ceiling: math.floor(ceiling.flows_count)
+            for listed in self._limits.values()
+            for ceiling in listed
+        }
+        self.refused_count: dict[tuple[Ceiling, int], int] = defaultdict(int)
+        """By limit and stream."""
+
+    def take_transfers(self) -> None:
+        """Count the users of transfers, none of whom is refused."""
+        for transfer in self._plan.transfers:
+            for ceiling in self._passed((transfer.data_routes[0], transfer.ack_routes[0])):
+                self.left_count[ceiling] -= transfer.users
+
+    def takes(self, stream_idx: int, routes: Sequence[int]) -> bool:
+        """Whether every limit on these routes keeps one more flow, which is then counted."""
+        ceilings = self._passed(routes)
+        full = next((c for c in ceilings if self.left_count[c] < 1), None)
+        if full is not None:
+            self.refused_count[full, stream_idx] += 1
+            return False
+        for ceiling in ceilings:
+            self.left_count[ceiling] -= 1
+        return True
+
+    def _passed(self, routes: Sequence[int]) -> tuple[Ceiling, ...]:
+        """The limits on these routes, each once."""
+        hops = (hop for route in routes for hop in self._plan.routes[route].hop_idx)
+        return tuple(dict.fromkeys(c for hop in hops for c in self._limits.get(hop, ())))
 
 
 def _tell_refused(world: World, said: Sequence[str]) -> Generator[Any, Any, None]:

@@ -8,12 +8,13 @@ catalogue and says so. A price that nobody published is None, never 0.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from simulator.base.errors import UsageError, quote
 from simulator.catalog import Catalog, Region, Row
@@ -22,6 +23,9 @@ PER_BYTES: Final = {"GB": 1e9}
 """Units of volume by name: the provider's GB is decimal here."""
 CURRENCY: Final = "USD"
 FILE_BYTES_MAX: Final = 512 * 2**20
+NUMBER_MAX: Final = 1e12
+"""Larger prices and tiers are slips of an export."""
+WRONG_SHOWN_MAX: Final = 20
 ANY: Final = "any"
 """Item of a row that stands for all items of its category."""
 HOURLY: Final = "hour"
@@ -73,6 +77,25 @@ class Prices(Protocol):
 
     def find(self, category: str, item: str, place: Place) -> Price | None:
         """Look up the price of an item at a place; None if the list does not know the item."""
+
+
+PriceFile: TypeAlias = str | os.PathLike[str] | Prices | None
+"""A saved answer of the price list's API, a list that was read already, or None: the catalogue."""
+
+
+def price_list(prices: PriceFile, catalog: Catalog) -> Prices:
+    """The price list that somebody named.
+
+    Raises
+    ------
+    UsageError
+        If a file cannot be read, is no such export, or is not in US dollars.
+    """
+    if prices is None:
+        return CataloguePrices(catalog)
+    if isinstance(prices, str | os.PathLike):
+        return RetailPrices(Path(prices), catalog)
+    return prices
 
 
 # ---------------------------------------------------------------------------------------------
@@ -168,7 +191,16 @@ class RetailPrices:
         self._name = file.name
         self._catalog = catalog
         self._fallback = CataloguePrices(catalog)
-        self._items = [item for item in _items(file) if item.get("type") == "Consumption"]
+        pages = _pages(file)
+        items = _items(file, pages)
+        self._items = [item for item in items if item.get("type") == "Consumption"]
+        if not self._items:
+            raise UsageError(
+                f"{file}: has no price of type Consumption among its {len(items)} items; "
+                "save the list again, with a filter that finds some"
+            )
+        is_part = all(page.get("NextPageLink") for page in pages)
+        self._absent = f"not in {self._name}{', whose next page is missing' if is_part else ''}; "
         wrong = {str(item.get("currencyCode", CURRENCY)) for item in self._items} - {CURRENCY}
         if wrong:
             raise UsageError(
@@ -181,14 +213,13 @@ class RetailPrices:
         known = self._fallback.find(category, item, place)
         found = [i for i in self._matching(category, item) if _is_at(i, place)]
         if not found:
-            return _named(known, f"not in {self._name}; ")
+            return _named(known, self._absent)
         tiers: dict[float, Tier] = {}
-        for entry in found:
-            units, per = _unit(str(entry.get("unitOfMeasure", "")))
+        for entry in sorted(found, key=_start, reverse=True):  # the newest price of a tier counts
+            units, per = _unit(str(entry.get("unitOfMeasure", "")), self._name)
             begin = float(entry.get("tierMinimumUnits", 0.0)) * units
             price_usd = float(entry["retailPrice"]) / units
-            date = str(entry.get("effectiveStartDate", ""))[:10]
-            source = f"{self._name}, {entry.get('meterName')}, {date}"
+            source = f"{self._name}, {entry.get('meterName')}, {_start(entry)}"
             tiers.setdefault(begin, Tier(begin, price_usd, source))
         first = min(tiers)
         if first > 0:
@@ -210,7 +241,8 @@ class RetailPrices:
                     yield entry
 
 
-def _items(file: Path) -> list[dict[str, Any]]:
+def _pages(file: Path) -> list[dict[str, Any]]:
+    """The pages of the export; an item that stands by itself is one, too."""
     try:
         if file.stat().st_size > FILE_BYTES_MAX:
             raise UsageError(f"{file}: is larger than {FILE_BYTES_MAX:,} bytes; filter the list")
@@ -220,21 +252,42 @@ def _items(file: Path) -> list[dict[str, Any]]:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{file}: is no JSON ({quote(str(error))}); save the list again") from None
     pages = content if isinstance(content, list) else [content]
-    found: list[dict[str, Any]] = []
     for page in pages:
-        if isinstance(page, dict) and isinstance(page.get("Items"), list):
-            found += [item for item in page["Items"] if isinstance(item, dict)]
-        elif isinstance(page, dict) and "meterName" in page:
-            found.append(page)
-        else:
+        is_page = isinstance(page, dict) and isinstance(page.get("Items"), list)
+        if not is_page and not (isinstance(page, dict) and "meterName" in page):
             raise UsageError(f"{file}: is no price list; it would be an object with 'Items'")
-    for number, item in enumerate(found):
-        if not isinstance(item.get("retailPrice"), int | float):
-            raise UsageError(
-                f"{file}: item {number} has retailPrice = {quote(item.get('retailPrice'))}; "
-                "it must be a number"
-            )
+    return pages
+
+
+def _items(file: Path, pages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of all pages.
+
+    Raises
+    ------
+    UsageError
+        If a number in them is none; the first few are named.
+    """
+    found = [item for page in pages for item in page.get("Items", [page]) if isinstance(item, dict)]
+    wrong = [
+        f"{file}: item {number} has {key} = {quote(value)}; it must be a number between 0 and "
+        f"{NUMBER_MAX:.0e}"
+        for number, item in enumerate(found)
+        for key, value in (
+            ("retailPrice", item.get("retailPrice")),
+            ("tierMinimumUnits", item.get("tierMinimumUnits", 0)),
+        )
+        if not _is_plain_number(value)
+    ]
+    if wrong:
+        more = [f"... and {len(wrong) - WRONG_SHOWN_MAX} more"] * (len(wrong) > WRONG_SHOWN_MAX)
+        raise UsageError("\n".join([*wrong[:WRONG_SHOWN_MAX], *more]))
     return found
+
+
+def _is_plain_number(value: object) -> bool:
+    """Whether it is a number that prices and tiers can have: NaN and truth values are none."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= value <= NUMBER_MAX  # type: ignore[operator]
 
 
 def _alternatives(item: str) -> str:
@@ -257,15 +310,23 @@ def _is_at(entry: Mapping[str, Any], place: Place) -> bool:
     return not said or "global" in said or bool(said & own)
 
 
+def _start(entry: Mapping[str, Any]) -> str:
+    """The day from which a price holds."""
+    return str(entry.get("effectiveStartDate", ""))[:10]
+
+
 def _folded(text: object) -> str:
     return str(text or "").casefold().replace(" ", "")
 
 
-def _unit(text: str) -> tuple[float, str]:
+def _unit(text: str, file: str) -> tuple[float, str]:
     """How many units a price is for, and which: `1 Hour`, `100 GB`, `1/Month`, `1 GB/Month`."""
     match = re.fullmatch(r"\s*([0-9]+)\s*[/ ]\s*(Hour|GB|Month)s?(?:\s*/\s*Month)?\s*", text, re.I)
-    if match is None:
-        raise UsageError(f"unitOfMeasure = {quote(text)}: is not Hour, GB or Month; fix the file")
+    if match is None or int(match[1]) == 0:
+        raise UsageError(
+            f"{file}: unitOfMeasure = {quote(text)}: is no number of Hour, GB or Month; "
+            "fix the file"
+        )
     unit = match[2].upper() if match[2].upper() == "GB" else match[2].lower()
     return float(match[1]), unit
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +27,9 @@ TRUST_OF_STATUS: Final = {
 DEFAULTS: Final = "model-defaults"
 KIND_OF_UNIT: Final = {"s": "duration", "ratio": "ratio", "bps": "rate", "bytes": "size"}
 QUESTIONABLE: Final = ("estimate", "disputed")
+PATHS_MAX: Final = 2
+"""Places of one assumption that are named; of the others it says how many they are."""
+ROW_ID: Final = re.compile(r"[A-Z]\d+")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,37 @@ class Assumption:
     def is_questionable(self) -> bool:
         """Whether a reviewer should look at it first."""
         return self.trust in QUESTIONABLE
+
+
+@dataclass(frozen=True)
+class Shared:
+    """One assumption with all the places of the scenario that it is made at."""
+
+    first: Assumption
+    places: tuple[str, ...]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The places that are named."""
+        return self.places[:PATHS_MAX]
+
+    @property
+    def count(self) -> int:
+        """How many places there are."""
+        return len(self.places)
+
+    @property
+    def more(self) -> int:
+        """How many are not named."""
+        return self.count - len(self.paths)
+
+
+def shared(rows: Iterable[Assumption]) -> list[Shared]:
+    """Put assumptions together that are the same value for the same reason, in their order."""
+    found: dict[tuple[str, str], list[Assumption]] = {}
+    for row in rows:
+        found.setdefault((row.value, row.origin), []).append(row)
+    return [Shared(same[0], tuple(row.path for row in same)) for same in found.values()]
 
 
 def assumptions(resolved: str, era: str) -> Iterator[Assumption]:
@@ -87,11 +121,12 @@ def _assumption(path: str, value: str, origin: str, rows: dict[str, Row]) -> Ass
         parts.pop()
     date = parts.pop() if len(parts) > 1 and DATED.search(parts[-1]) else ""
     row = rows.get(cited["row"]) if cited["table"] == DEFAULTS else None
-    note = row["note"] if row is not None and trust in QUESTIONABLE else None
-    source = f"{', '.join(parts)} ({cited['table']} {cited['row']})"
-    return Assumption(
-        path, value, origin, source, date, trust or "published", _range(row), str(note or "")
-    )
+    note = str(row["note"] or "") if row is not None and trust in QUESTIONABLE else ""
+    where = f"{cited['table']} {cited['row']}"
+    if ROW_ID.fullmatch(note):  # only points at another row
+        where, note = f"{where}, {note}", ""
+    source = f"{', '.join(parts)} ({where})"
+    return Assumption(path, value, origin, source, date, trust or "published", _range(row), note)
 
 
 def _range(row: Row | None) -> str:

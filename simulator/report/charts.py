@@ -22,7 +22,7 @@ WIDTH: Final = 860
 HEIGHT: Final = 300
 LEFT: Final = 64
 RIGHT: Final = 16
-TOP: Final = 14
+TOP: Final = 20
 BOTTOM: Final = 40
 POINTS_MAX: Final = 600
 """A line with more is thinned: neighbouring bins are shown as one."""
@@ -30,9 +30,12 @@ COLOURS: Final = 8
 SHOWN_MAX: Final = 8
 """Lines that are drawn at first; the others wait in the legend."""
 TICKS: Final = 6
-LABEL_WIDTH: Final = 18
-"""A mark closer than this to one with a number has none of its own."""
+LABEL_WIDTH: Final = 30
+"""A mark closer than this to one with a number shares that number."""
+HEAD_ROOM: Final = 1.05
+"""What is free above the highest line, as a factor."""
 DIGITS: Final = 4
+X_DIGITS: Final = 9
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,10 @@ class Chart:
     marks: Sequence[Mark] = field(default=())
     lists_marks: bool = True
     """Whether what the marks mean is written below; one chart of a page is enough."""
+    bin_width: float = 0.0
+    """Width of the bins that begin at `x`, whose values are drawn as steps; 0 for points."""
+    warm_up: float = 0.0
+    """Up to where the drawing is shaded, because nothing there counts."""
 
     def html(self) -> str:
         """Return the figure with drawing, legend and data."""
@@ -83,7 +90,7 @@ class Chart:
             element("p", escape(self.message), class_="message"),
             element("div", frame.svg() + tip, class_="frame"),
             _legend(self),
-            element("details", said + listed, class_="marks") if texts else "",
+            element("details", said + listed, class_="marks on-paper") if texts else "",
             element("figcaption", escape(self.note)),
             _data(frame),
         )
@@ -109,7 +116,7 @@ def ticks(low: float, high: float) -> list[float]:
     span = max(high - low, 1e-12)
     rough = span / TICKS
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+    step = min((power * factor for factor in (1, 2, 5, 10)), key=lambda s: abs(math.log(s / rough)))
     first = math.ceil(low / step - 1e-9)
     return [round(n * step, 12) for n in range(first, math.floor(high / step + 1e-9) + 1)]
 
@@ -118,10 +125,10 @@ class _Frame:
     """Where values of a chart lie in its drawing, and the drawing itself."""
 
     def __init__(self, chart: Chart) -> None:
-        known = [float(np.nanmax(line.y)) for line in chart.lines if _is_known(line.y)]
+        shown = [line.y for line in chart.lines[:SHOWN_MAX] if _is_known(line.y)]
         self.chart = chart
-        self.y_high = max(known, default=1.0) * 1.05 or 1.0
-        self.low, self.high = float(chart.x[0]), float(chart.x[-1])
+        self.y_high = max((float(np.nanmax(y)) for y in shown), default=1.0) * HEAD_ROOM or 1.0
+        self.low, self.high = float(chart.x[0]), float(chart.x[-1]) + chart.bin_width
         self.wide, self.tall = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def at_x(self, value: float) -> float:
@@ -132,7 +139,14 @@ class _Frame:
 
     def svg(self) -> str:
         """Return grid, axes, marks and lines."""
-        parts = [*self._grid(), *self._labels(), *self._marks(), *self._lines()]
+        parts = [
+            self._shade(),
+            element("g", "".join(self._grid()), class_="y-ticks"),
+            element("g", "".join(self._ticks()), class_="x-ticks"),
+            *self._labels(),
+            *self._marks(),
+            *self._lines(),
+        ]
         return element(
             "svg",
             "".join(parts),
@@ -141,17 +155,26 @@ class _Frame:
             aria_label=self.chart.message,
         )
 
+    def _shade(self) -> str:
+        if self.chart.warm_up <= self.low:
+            return ""
+        wide = min(self.at_x(self.chart.warm_up), WIDTH - RIGHT) - LEFT
+        place = {"x": LEFT, "y": TOP, "width": f"{wide:.1f}", "height": self.tall}
+        return element("rect", element("title", "warm-up"), class_="warm-up", **place)
+
     def _grid(self) -> Iterator[str]:
         for value in ticks(0.0, self.y_high):
             y = f"{self.at_y(value):.1f}"
             yield element("line", class_="grid", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y)
             place = {"x": LEFT - 6, "y": f"{self.at_y(value) + 4:.1f}", "text_anchor": "end"}
-            yield element("text", f"{value:g}", class_="tick", **place)
+            yield element("text", _number(value), **place)
 
-    def _labels(self) -> Iterator[str]:
+    def _ticks(self) -> Iterator[str]:
         for value in ticks(self.low, self.high):
             place = {"x": f"{self.at_x(value):.1f}", "y": HEIGHT - BOTTOM + 16}
-            yield element("text", f"{value:g}", class_="tick", text_anchor="middle", **place)
+            yield element("text", _number(value), text_anchor="middle", **place)
+
+    def _labels(self) -> Iterator[str]:
         middle = {"class_": "label", "text_anchor": "middle"}
         yield element(
             "text", escape(self.chart.x_label), x=LEFT + self.wide // 2, y=HEIGHT - 6, **middle
@@ -160,21 +183,35 @@ class _Frame:
         yield element("text", escape(self.chart.y_label), transform=turned, **middle)
 
     def _marks(self) -> Iterator[str]:
-        last_x = -math.inf
-        for number, mark in enumerate(self.chart.marks, start=1):
-            x = self.at_x(mark.x)
+        places = [self.at_x(mark.x) for mark in self.chart.marks]
+        labels = _mark_labels(places)
+        for x, label, mark in zip(places, labels, self.chart.marks, strict=True):
             line = element("line", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=TOP, y2=HEIGHT - BOTTOM)
-            text = str(number) if x - last_x > LABEL_WIDTH else ""
-            last_x = x if text else last_x
-            label = element("text", text, x=f"{x + 3:.1f}", y=TOP + 9)
-            yield element("g", line + label + element("title", escape(mark.text)), class_="mark")
+            text = element("text", label, x=f"{x:.1f}", y=TOP - 5, text_anchor="middle")
+            yield element("g", line + text + element("title", escape(mark.text)), class_="mark")
 
     def _lines(self) -> Iterator[str]:
         for number, line in enumerate(self.chart.lines):
             names = ["line", f"s{line.colour % COLOURS}"]
             names += ["dashed"] * line.is_dashed + ["off"] * (number >= SHOWN_MAX)
-            path = _path([self.at_x(v) for v in self.chart.x], [self.at_y(v) for v in line.y])
+            path = self._path(line.y)
             yield element("path", class_=" ".join(names), d=path)
+
+    def _path(self, values: Floats) -> str:
+        """Move and line commands, a step for each bin; a gap where there is no value."""
+        commands = []
+        pen = "M"
+        ends = [*self.chart.x[1:], self.high]
+        for begin, end, value in zip(self.chart.x, ends, values, strict=True):
+            if math.isnan(value):
+                pen = "M"
+                continue
+            y = f"{self.at_y(value):.1f}"
+            commands.append(f"{pen}{self.at_x(begin):.1f} {y}")
+            if self.chart.bin_width:
+                commands.append(f"H{self.at_x(end):.1f}")
+            pen = "L"
+        return "".join(commands)
 
 
 def element(name: str, content: str = "", **attributes: object) -> str:
@@ -206,19 +243,25 @@ def _data(frame: _Frame) -> str:
     """What the script needs, as JSON that cannot end the element it stands in."""
     chart = frame.chart
     data = {
-        "x": [_rounded(v) for v in chart.x],
+        "x": [_rounded(v, X_DIGITS) for v in chart.x],
+        "binWidth": chart.bin_width,
+        "warmUp": chart.warm_up,
         "series": [
             {
                 "name": line.name,
                 "colour": line.colour % COLOURS,
+                "isDashed": line.is_dashed,
                 "y": [_rounded(value) for value in line.y],
             }
             for line in chart.lines
         ],
         "marks": [{"x": mark.x, "text": mark.text} for mark in chart.marks],
         "xLabel": chart.x_label,
+        "yLabel": chart.y_label,
         "frame": [LEFT, RIGHT, TOP, BOTTOM, WIDTH, HEIGHT],
-        "yHigh": frame.y_high,
+        "headRoom": HEAD_ROOM,
+        "labelWidth": LABEL_WIDTH,
+        "ticks": TICKS,
     }
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return element("script", text, type="application/json")
@@ -228,18 +271,23 @@ def _is_known(y: Floats) -> bool:
     return not bool(np.all(np.isnan(np.asarray(y, dtype=float))))
 
 
-def _path(x: Sequence[float], y: Sequence[float]) -> str:
-    """Move and line commands; a gap where there is no value."""
-    commands = []
-    pen = "M"
-    for place, height in zip(x, y, strict=True):
-        if math.isnan(height):
-            pen = "M"
-            continue
-        commands.append(f"{pen}{place:.1f} {height:.1f}")
-        pen = "L"
-    return "".join(commands)
+def _mark_labels(places: Sequence[float]) -> list[str]:
+    """A number for each mark, `2-11` for the first of several that stand close together."""
+    labels = [""] * len(places)
+    first = 0
+    for number, place in enumerate(places):
+        if number == 0 or place - places[first] > LABEL_WIDTH:
+            first = number
+            labels[first] = str(number + 1)
+        else:
+            labels[first] = f"{first + 1}-{number + 1}"
+    return labels
 
 
-def _rounded(value: float) -> float | None:
-    return None if math.isnan(value) else float(f"{value:.{DIGITS}g}")
+def _number(value: float) -> str:
+    """A number at an axis: thousands apart, never with an exponent."""
+    return f"{value:,.10f}".rstrip("0").rstrip(".")
+
+
+def _rounded(value: float, digits: int = DIGITS) -> float | None:
+    return None if math.isnan(value) else float(f"{value:.{digits}g}")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from simulator import run_folder
 from simulator.base.errors import UsageError
 from simulator.headlines import BY_NAME, COST, HEADLINES, LATENCY, MONTHLY_COST, OUTAGE
-from simulator.report.chapters import KIND_OF_TARGET, verdict_of
+from simulator.report.decision import KIND_OF_TARGET, verdict_of
 from simulator.report.evidence import value_at
 from simulator.report.figures import show
 from simulator.report.template import drawing, render
-from simulator.study.compare import BETTER, IDENTICAL, NO_EVIDENCE, WORSE
 from simulator.study.folders import COMPARISON, DESIGNS
+from simulator.study.paired import BETTER, IDENTICAL, NO_EVIDENCE, WORSE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +118,7 @@ class Comparing:
         if abs(mine - base) < 0.01:
             return " at the same cost"
         word = "more" if mine > base else "less"
-        return f" for {show(abs(mine - base), 'money')} a month {word}"
+        return f", for {show(abs(mine - base), 'money')} a month {word}"
 
     @property
     def boxes(self) -> list[Box]:

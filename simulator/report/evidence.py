@@ -187,6 +187,33 @@ class Evidence:
             "budgets": [dict(budget.parts) for budget in self.budgets],
             "steps": [step._asdict() for step in steps(self)],
             "outlook": None if self.outlook is None else self.outlook.to_dict(),
+            "tail": self.tail,
+        }
+
+    @cached_property
+    def tail(self) -> dict[str, Any] | None:
+        """How far p99 lies above p50, of those streams in a tunnel that with the most packets.
+
+        `latency_s` one way, with `stream` and `direction`; None if no stream is in a tunnel.
+        """
+        in_tunnel = {
+            (stream.stream, stream.direction)
+            for stream in self.explanation.streams
+            if any(ceiling.ceiling.startswith("tunnel ") for ceiling in stream.ceilings)
+        }
+        rows = [
+            row
+            for _, row in self.payload
+            if row["latency_s_p99"] is not None and (row["stream"], row["direction"]) in in_tunnel
+        ]
+        if not rows:
+            return None
+        row = max(rows, key=lambda row: row["packets_delivered"])
+        latency_s = row["latency_s_p99"] - row["latency_s_p50"]
+        return {
+            "stream": row["stream"],
+            "direction": row["direction"],
+            "latency_s": latency_s,
         }
 
     @cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from simulator.report import chapters
+from simulator.report import chapters, decision
 from simulator.report.evidence import Evidence
 from simulator.report.figures import show
 from simulator.report.findings import findings
@@ -14,9 +14,9 @@ from simulator.report.measured import comparable
 def text(evidence: Evidence) -> str:
     """Write decision, results, targets, failures, findings and how to reproduce it."""
     summary = evidence.summary
-    answer = chapters.answer(evidence)
+    answer = decision.answer(evidence)
     lines = [f"# {summary['title'] or summary['scenario']}", "", f"**Question.** {answer.question}"]
-    lines += ["", f"**{answer.verdict}**", ""]
+    lines += ["", f"**{answer.verdict}**", "", *(f"{fact}\n" for fact in answer.facts)]
     for line in answer.headlines:
         value = show(evidence.at(line.path), line.kind)
         lines.append(f"* {line.label}: **{value}** ({line.about}; {line.interval})")
@@ -45,7 +45,7 @@ def text(evidence: Evidence) -> str:
                 (
                     target["target"].replace("_", " "),
                     *(
-                        show(target[key], chapters.KIND_OF_TARGET.get(target["target"], "count"))
+                        show(target[key], decision.KIND_OF_TARGET.get(target["target"], "count"))
                         for key in ("limit", "value")
                     ),
                     target["subject"],

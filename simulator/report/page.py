@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from simulator.report import chapters
+from simulator.report import chapters, curves, decision
+from simulator.report.assumptions import shared
 from simulator.report.evidence import Evidence
 from simulator.report.findings import findings
 from simulator.report.measured import comparable
@@ -43,26 +44,32 @@ def html(evidence: Evidence) -> str:
 
 def content(evidence: Evidence) -> dict[str, Any]:
     """Gather the chapters under the names that the templates use."""
-    found = evidence.assumptions
+    found = shared(evidence.assumptions)
+    struck = evidence.summary["failovers"]
     growth = evidence.outlook
     hops = [row for row in enumerate(evidence.summary["hops"]) if row[1]["utilisation_ratio"]]
     hops.sort(key=lambda row: -row[1]["utilisation_ratio"])
     return {
-        "answer": chapters.answer(evidence),
+        "answer": decision.answer(evidence),
         "chapters": _contents(evidence),
         "columns": chapters.COLUMNS,
         "options": chapters.options(evidence),
-        "kind_of_target": chapters.KIND_OF_TARGET,
+        "kind_of_target": decision.KIND_OF_TARGET,
+        "spreads": chapters.spreads(evidence.summary),
+        "spread_columns": [label for label, _, _ in chapters.SPREADS],
         "ceilings": _ceilings(evidence),
-        "cdf": chapters.cdf_chart(evidence),
+        "tightest": decision.tightest(evidence),
+        "failovers": chapters.failovers(evidence.summary),
+        "worst_fault": decision.worst_fault(struck) if struck else "",
+        "cdf": curves.cdf_chart(evidence),
         "budgets": evidence.budgets,
-        "latency": chapters.over_time(evidence, chapters.LATENCY),
-        "throughput": chapters.over_time(evidence, chapters.THROUGHPUT),
-        "loss": chapters.over_time(evidence, chapters.LOSS),
+        "latency": curves.over_time(evidence, curves.LATENCY),
+        "throughput": curves.over_time(evidence, curves.THROUGHPUT),
+        "loss": curves.over_time(evidence, curves.LOSS),
         "busiest": hops[:BUSIEST_MAX],
         "findings": findings(evidence),
-        "questionable": [row for row in found if row.is_questionable],
-        "published": [row for row in found if not row.is_questionable],
+        "questionable": [row for row in found if row.first.is_questionable],
+        "published": [row for row in found if not row.first.is_questionable],
         "steps": chapters.steps(evidence),
         "comparable": list(comparable(evidence)),
         "outlook": growth,
@@ -87,7 +94,7 @@ def _contents(evidence: Evidence) -> list[tuple[str, str]]:
         ("topology", "Topology", bool(evidence.topology_svg)),
         ("demand", "Demand", True),
         ("ceilings", "Bottlenecks", True),
-        ("growth", "Growth", True),
+        ("growth", "Growth", evidence.outlook is not None),
         ("latency", "Latency", True),
         ("throughput", "Throughput", True),
         ("failover", "Failures", bool(evidence.summary["failovers"])),

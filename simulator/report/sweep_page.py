@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import simulator
 from simulator.base.errors import UsageError
-from simulator.headlines import HEADLINES, LATENCY
+from simulator.frontier_plot import on_frontier
+from simulator.headlines import BY_NAME, COST, HEADLINES, LATENCY
 from simulator.report.evidence import value_at
 from simulator.report.figures import show
 from simulator.report.template import drawing, render
@@ -16,8 +17,20 @@ from simulator.study.options import inputs_of, points
 if TYPE_CHECKING:
     from simulator.study.sweep import Sweep
 
+VALUES_MAX: Final = 20
+"""An input with more values has no table of its own."""
 ROWS_MAX: Final = 1_000
 """Points that the page lists; the table of the sweep has them all."""
+
+
+class Marginal(NamedTuple):
+    """What one value of an input leads to, whatever the others are."""
+
+    value: str
+    points: int
+    """How many have it."""
+    ranges: tuple[tuple[str, str, str], ...]
+    """Of each headline the paths of its lowest and highest value, and its kind."""
 
 
 class Swept:
@@ -45,6 +58,55 @@ class Swept:
         """How many are not."""
         return max(0, len(self.data["points"]) - ROWS_MAX)
 
+    @property
+    def answer(self) -> str:
+        """What the sweep found, in a sentence."""
+        count = len(self.data["points"])
+        known = self.table[[COST, LATENCY.name]].dropna()
+        if known.empty:
+            return f"{count} points finished; no cost is known, so none is called the best."
+        x, y = (known[name].to_numpy(float) for name in (COST, LATENCY.name))
+        best = known.index[on_frontier(x, y)]
+        first = self.table.loc[best].sort_values(COST)["design"].iloc[0]
+        verb = "is" if len(best) == 1 else "are"
+        return (
+            f"{len(best)} of {count} points {verb} beaten by none in both cost and latency; "
+            f"the cheapest is {first}."
+        )
+
+    @property
+    def runs(self) -> str:
+        """How many runs stand behind each point."""
+        counts = sorted({int(row["replications"]) for row in self.data["points"]})
+        if counts == [1]:
+            return "n = 1 run of each point, no interval"
+        low, high = counts[0], counts[-1]
+        return f"means of n = {low if low == high else f'{low} to {high}'} runs of each point"
+
+    def by_input(self) -> Iterator[tuple[str, list[Marginal]]]:
+        """Of each input that takes a few values, what each value leads to."""
+        for name in self.inputs:
+            groups: dict[str, list[int]] = {}
+            for number, row in enumerate(self.data["points"]):
+                groups.setdefault(str(row[name]), []).append(number)
+            if 1 < len(groups) <= VALUES_MAX:
+                rows = [Marginal(v, len(n), self._ranges(n)) for v, n in groups.items()]
+                yield name, rows
+
+    def _ranges(self, numbers: Sequence[int]) -> tuple[tuple[str, str, str], ...]:
+        """Of each headline the paths of the lowest and of the highest value, and its kind."""
+        found = []
+        for headline in HEADLINES:
+            values = [(self.data["points"][n][headline.name], n) for n in numbers]
+            known = [(value, n) for value, n in values if value is not None]
+            ends = (
+                [f"points[{n}].{headline.name}" for _, n in (min(known), max(known))]
+                if known
+                else ["", ""]
+            )
+            found.append((ends[0], ends[1], headline.kind))
+        return tuple(found)
+
     def extremes(self) -> Iterator[tuple[str, str, str, str]]:
         """For the decision box: label, path, kind and the point with the best value."""
         for headline in HEADLINES:
@@ -57,8 +119,9 @@ class Swept:
                 _, n = min(known) if headline.less_is_better else max(known)
                 word = "least" if headline.less_is_better else "most"
                 where = self.data["points"][n]["design"]
-                yield (f"{word}: {headline.label}", f"points[{n}].{headline.name}",
-                       headline.kind, where)  # fmt: skip
+                label = headline.label.removeprefix("highest ")
+                path = f"points[{n}].{headline.name}"
+                yield (f"{word} {label}", path, headline.kind, where)
 
 
 def html(sweep: Sweep) -> str:
@@ -73,6 +136,7 @@ def html(sweep: Sweep) -> str:
         c=content,
         sweep=sweep,
         headlines=HEADLINES,
+        inputs=list(content.by_input()),
         frontiers=[Markup(found) for found in _frontiers(sweep)],
         failed=sweep.failed.to_dict("records"),
     )
@@ -85,7 +149,11 @@ def _frontiers(sweep: Sweep) -> Iterator[str]:
             axes = sweep.plot.frontier(y=name)
         except UsageError:
             continue
-        yield drawing(axes, f"frontier-{name.replace('_', '-')}", f"Points by cost and {name}")
+        yield drawing(
+            axes,
+            f"frontier-{name.replace('_', '-')}",
+            f"Points by cost a month and {BY_NAME[name].label}",
+        )
 
 
 def _plain(row: dict[Any, Any]) -> dict[str, Any]:

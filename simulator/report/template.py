@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ASSETS: Final = files("simulator.report") / "assets"
 IDENTIFIER: Final = re.compile(r'(\bid="|href="#|url\(#)')
 ELEMENT: Final = re.compile(r"<svg\b")
+WIDTH: Final = re.compile(r'\bwidth="([\d.]+pt)"')
+"""Width at which letters have their own size; the style says how much smaller they may be."""
 METADATA: Final = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 
 
@@ -73,4 +75,6 @@ def inline(svg: str, name: str, alt: str) -> str:
     """
     element = METADATA.sub("", svg[svg.index("<svg") :])
     element = IDENTIFIER.sub(lambda found: f"{found[1]}{name}-", element)
-    return ELEMENT.sub(f'<svg role="img" aria-label="{escape(alt)}"', element, count=1)
+    width = WIDTH.search(element)
+    style = f' style="--natural: {width[1]}"' if width else ""
+    return ELEMENT.sub(f'<svg role="img" aria-label="{escape(alt)}"{style}', element, count=1)

@@ -14,13 +14,14 @@ from pydantic import ValidationError
 from simulator.base.errors import Problem, ScenarioError, UsageError, did_you_mean
 from simulator.base.fields import use_lookup
 from simulator.catalog import Catalog, load_catalog
-from simulator.scenario import checks, copies, rate_tables, rules, site_tables
-from simulator.scenario import source as sources
+from simulator.scenario import checks, copies, rate_files, rate_tables, rules, site_tables
 from simulator.scenario.model import ERAS, Scenario
 from simulator.scenario.parts import Parts
 from simulator.scenario.problems import from_pydantic
 from simulator.scenario.shape import Shape
-from simulator.scenario.source import Mark, Source, TreePath, dotted
+from simulator.scenario.source import Mark, Source, TreePath, copied, dotted, from_mapping
+from simulator.scenario.text import decode, display_name, read_file, read_stdin
+from simulator.scenario.yaml_reader import core_scalar, read_yaml
 
 Given: TypeAlias = str | os.PathLike[str] | bytes | Mapping[str, Any]
 
@@ -58,13 +59,13 @@ def load(source: Given, set: Mapping[str, Any] | None = None) -> Scenario:  # no
 def read(source: Given) -> tuple[Source, str]:
     """The tree of a source with what it extends merged in, and the scenario's short name."""
     if isinstance(source, Mapping):
-        return _extended(sources.from_mapping(source), Path(), ()), "scenario"
+        return _extended(from_mapping(source), Path(), ()), "scenario"
     if isinstance(source, bytes):
-        text = sources.decode(source, "<text>")
-        return _extended(sources.read_yaml(text, "<text>"), Path(), ()), "scenario"
+        text = decode(source, "<text>")
+        return _extended(read_yaml(text, "<text>"), Path(), ()), "scenario"
     if isinstance(source, str) and source == "-":
-        text = sources.read_stdin()
-        return _extended(sources.read_yaml(text, "<stdin>"), Path(), ()), "scenario"
+        text = read_stdin()
+        return _extended(read_yaml(text, "<stdin>"), Path(), ()), "scenario"
     if isinstance(source, str) and ("\n" in source or ": " in source):
         return read(source.encode("utf-8", "surrogatepass"))
     path = Path(source)
@@ -72,8 +73,8 @@ def read(source: Given) -> tuple[Source, str]:
 
 
 def _read_path(path: Path, above: tuple[Path, ...]) -> Source:
-    file = sources.display_name(path)
-    tree = sources.read_yaml(sources.read_file(path), file)
+    file = display_name(path)
+    tree = read_yaml(read_file(path), file)
     return _extended(tree, path.parent, (*above, path.resolve()))
 
 
@@ -106,16 +107,16 @@ def _extended(tree: Source, folder: Path, above: tuple[Path, ...]) -> Source:
 def _read_site_tables(tree: Source, folder: Path) -> None:
     """Read the tables that sites name, which lie beside the file."""
     for name, file in _named_files(tree, "sites", site_tables.KEY, "sites.csv"):
-        shown = sources.display_name(folder / file)
+        shown = display_name(folder / file)
         tree.site_rows[name, file] = site_tables.read_rows(folder / file, shown)
 
 
 def _read_rate_tables(tree: Source, folder: Path) -> None:
     """Read the tables of rates that entries of traffic name; several may name the same one."""
     read: dict[str, Any] = {}
-    for name, file in _named_files(tree, "traffic", rate_tables.KEY, "rates.csv"):
+    for name, file in _named_files(tree, "traffic", rate_files.KEY, "rates.csv"):
         if file not in read:
-            shown = sources.display_name(folder / file)
+            shown = display_name(folder / file)
             read[file], problems = rate_tables.read_table(folder / file, shown)
             tree.problems += problems
         tree.rate_tables[name, file] = read[file]
@@ -189,7 +190,7 @@ def parse_set(assignments: list[str]) -> dict[str, str]:
 def _override(tree: Source, overrides: Mapping[str, Any]) -> Source:
     """A copy of the tree with every override in place; an unknown path becomes a problem."""
     result = copy.copy(tree)
-    result.data = sources.copied(tree.data)
+    result.data = copied(tree.data)
     result.marks, result.keys = dict(tree.marks), dict(tree.keys)
     result.problems = list(tree.problems)
     for written_path, given in overrides.items():
@@ -213,13 +214,13 @@ def unknown_paths(tree: Source, paths: Iterable[str]) -> list[Problem]:
 def _override_value(given: Any, file: str) -> Any:
     """Text as YAML reads it (`2` is a number, `[a, b]` a list); other values as they are."""
     if not isinstance(given, str):
-        return sources.from_mapping({"": given}, file).data[""]
+        return from_mapping({"": given}, file).data[""]
     if given.lstrip().startswith(("[", "{", '"', "'")):
-        tree = sources.read_yaml(given, file)
+        tree = read_yaml(given, file)
         if tree.problems:
             raise ScenarioError(tree.problems)
         return tree.data
-    return sources.core_scalar(given.strip())
+    return core_scalar(given.strip())
 
 
 def _put(tree: Source, written_path: str, value: Any, mark: Mark) -> Problem | None:
@@ -321,7 +322,7 @@ def _era(data: dict[str, Any]) -> str:
 def _filled_in(tree: Source, catalog: Catalog, name: str) -> Source:
     """The tree with the defaults that follow from other fields."""
     result = copy.copy(tree)
-    result.data = sources.copied(tree.data)
+    result.data = copied(tree.data)
     result.data.setdefault("title", name)
     for site in _maps(result.data.get("sites")):
         providers = site.get("internet")

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from simulator.base.errors import Problem, did_you_mean, quote
 from simulator.base.units import DURATION, RATE, SIZE, exact_text
-from simulator.scenario.rate_tables import KEY, RateTable, Series
+from simulator.scenario.rate_files import KEY
+from simulator.scenario.rate_tables import RateTable, Series
 from simulator.scenario.source import NODES_MAX, Source, TreePath
 
 KINDS: Final = ("poisson", "constant", "transfers")
@@ -152,10 +153,29 @@ def _add(
             Problem(mark.file, mark.line, mark.col, KEY, quote(name), rule, "rename one of them")
         )
         return
-    factors = [rate_bps / peak_bps for rate_bps in series.rates_bps]
+    stream = _stream(entry, table, series, peak_bps)
+    streams[name] = stream
+    path: TreePath = ("traffic", name)
+    tree.copies[path] = ("traffic", entry_name)
+    for field, column in (
+        ("from", "src"),
+        ("to", "dst"),
+        ("rate", "rate"),
+        ("steps", "time"),
+        ("packet_size", "packet"),
+        ("flows", "flows"),
+    ):
+        if column in series.marks and (field in stream):
+            tree.marks[*path, field] = tree.keys[*path, field] = series.marks[column]
+
+
+def _stream(
+    entry: Mapping[str, Any], table: RateTable, series: Series, peak_bps: float
+) -> dict[str, Any]:
+    """The stream of a series as an entry would write it: its largest rate, and steps below it."""
     steps: dict[str, Any] = {
         "at": [exact_text(time_s, DURATION) for time_s in table.times_s],
-        "factors": factors,
+        "factors": [rate_bps / peak_bps for rate_bps in series.rates_bps],
     }
     if table.end_s is not None:
         steps["end"] = exact_text(table.end_s, DURATION)
@@ -173,16 +193,4 @@ def _add(
         stream["packet_size"] = exact_text(series.packet_bytes, SIZE)
     if series.flows is not None:
         stream["flows"] = series.flows
-    streams[name] = stream
-    path: TreePath = ("traffic", name)
-    tree.copies[path] = ("traffic", entry_name)
-    for field, column in (
-        ("from", "src"),
-        ("to", "dst"),
-        ("rate", "rate"),
-        ("steps", "time"),
-        ("packet_size", "packet"),
-        ("flows", "flows"),
-    ):
-        if column in series.marks and (field in stream):
-            tree.marks[*path, field] = tree.keys[*path, field] = series.marks[column]
+    return stream

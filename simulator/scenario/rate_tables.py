@@ -12,8 +12,6 @@ with a time of day, counted from midnight of the first date. Order of the rows h
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -21,62 +19,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from simulator.arrivals import LEAST_STEP_S
-from simulator.base.errors import Problem, ScenarioError, UsageError, did_you_mean, quote
+from simulator.base.errors import Problem
 from simulator.base.units import (
     DAY_S,
-    DURATION,
-    RATE,
-    SIZE,
     TEXT_CHARACTERS_MAX,
-    Dimension,
     UnitError,
     format_duration,
     parse_quantity,
 )
-from simulator.scenario.source import TEXT_BYTES_MAX, Mark, read_file
+from simulator.scenario.rate_columns import COLUMNS, NEEDED, WRITTEN, Columns, example_header
+from simulator.scenario.rate_files import ROWS_MAX, Line, read_lines, stop, too_many
+from simulator.scenario.source import Mark
 
-KEY: Final = "rates_from"
-ROWS_MAX: Final = 40_000
-PROBLEMS_MAX: Final = 200
-"""More problems of one table are not looked for."""
 TIME_MAX_S: Final = 50 * DAY_S
 """The longest run."""
 
-#: Column -> what it measures; None: a name or a count.
-COLUMNS: Final[dict[str, Dimension | None]] = {
-    "time": DURATION,
-    "src": None,
-    "dst": None,
-    "class": None,
-    "rate": RATE,
-    "packet": SIZE,
-    "flows": None,
-}
-NEEDED: Final = ("time", "src", "dst", "rate")
-WRITTEN: Final = {"time": "time_s", "rate": "rate_bps", "packet": "packet_bytes"}
-
-#: Ending of a column's name -> unit.
-ENDINGS: Final = {
-    "time": {"s": "s", "ms": "ms", "min": "min", "h": "h", "d": "d"},
-    "rate": {
-        "bps": "bit/s",
-        "kbps": "kbit/s",
-        "mbps": "Mbit/s",
-        "gbps": "Gbit/s",
-        "Mbps": "Mbit/s",
-        "Gbps": "Gbit/s",
-    },
-    "packet": {"bytes": "bytes"},
-}
-_HEADER = re.compile(r"([a-z]+)(?:_([A-Za-z]+)| ?[\[(]([^\])]*)[\])])?")
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]|$)")
-_PARQUET: Final = b"PAR1"
-_XLSX: Final = b"PK\x03\x04"
-_CELLS_MAX: Final = 40
 
 
 @dataclass(frozen=True)
@@ -108,17 +70,6 @@ class RateTable:
 
 
 @dataclass(frozen=True)
-class _Column:
-    """A column whose name is known."""
-
-    name: str
-    number: int
-    """From 1, as problems count."""
-    unit: str
-    """Empty: each cell has its own."""
-
-
-@dataclass(frozen=True)
 class _Row:
     """One row with valid cells."""
 
@@ -142,89 +93,9 @@ def read_table(path: Path, shown: str) -> tuple[RateTable | None, list[Problem]]
     UsageError
         If it cannot be read.
     """
-    lines = _parquet_lines(path, shown) if _is_parquet(path, shown) else _text_lines(path, shown)
+    lines = read_lines(path, shown)
     reading = _Reading(shown)
     return reading.table(lines), reading.problems
-
-
-def _stop(file: str, line: int, rule: str, fix: str) -> ScenarioError:
-    return ScenarioError([Problem(file, line, 1, KEY, None, rule, fix)])
-
-
-# ---------------------------------------------------------------------------------------------
-# Files
-# ---------------------------------------------------------------------------------------------
-
-
-def _is_parquet(path: Path, shown: str) -> bool:
-    try:
-        with path.open("rb") as stream:
-            begin = stream.read(len(_PARQUET))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"cannot read table of rates '{quote(shown)}': {reason}") from error
-    if begin == _XLSX:
-        rule = "a workbook cannot be read"
-        raise _stop(shown, 1, rule, "save its sheet as CSV, or as Parquet")
-    return begin == _PARQUET
-
-
-def _text_lines(path: Path, shown: str) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and cells of a CSV file; commas, semicolons or tabs between cells."""
-    text = read_file(path)
-    head = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=head.count)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
-    try:
-        for cells in reader:
-            yield reader.line_num, [cell.strip() for cell in cells]
-    except csv.Error as error:
-        rule = f"is no CSV: {error}"
-        raise _stop(shown, reader.line_num, rule, "check quotes and commas") from error
-
-
-def _parquet_lines(path: Path, shown: str) -> Iterator[tuple[int, list[str]]]:
-    """The same of a Parquet file; line 1 is its columns, as if it were written as text."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            about = file.metadata
-            # What a file says of itself is looked at before any of it is unpacked.
-            unpacked = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
-            if about.num_rows > ROWS_MAX or max(unpacked, path.stat().st_size) > TEXT_BYTES_MAX:
-                raise _too_many(shown, 1)
-            if about.num_columns > _CELLS_MAX:
-                raise _stop(shown, 1, f"it has {about.num_columns} columns", "keep those needed")
-            table = file.read()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        rule = f"is no Parquet file: {quote(str(error))}"
-        raise _stop(shown, 1, rule, "write it anew, or save it as CSV") from error
-    names = [str(name) for name in table.column_names]
-    yield 1, names
-    columns = [table.column(i).to_pylist() for i in range(len(names))]
-    for line, values in enumerate(zip(*columns, strict=True), start=2):
-        yield line, [_cell(value) for value in values]
-
-
-def _cell(value: object) -> str:
-    """A value of a typed column as a CSV file would hold it."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return repr(value) if isinstance(value, float) else str(value)
-
-
-def _too_many(file: str, line: int) -> ScenarioError:
-    rule = f"a table of rates has at most {ROWS_MAX} rows and {TEXT_BYTES_MAX // 2**20} MiB"
-    return _stop(file, line, rule, "take longer steps, or divide it")
-
-
-# ---------------------------------------------------------------------------------------------
-# Rows
-# ---------------------------------------------------------------------------------------------
 
 
 class _Reading:
@@ -232,22 +103,23 @@ class _Reading:
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self._columns: dict[str, _Column] = {}
+        self._columns = Columns(file)
         self._zero: datetime | None = None
         self._unitless: set[str] = set()
-        self.problems: list[Problem] = []
+        self._add = self._columns.add
+        self.problems = self._columns.problems
 
-    def table(self, lines: Iterator[tuple[int, list[str]]]) -> RateTable | None:
+    def table(self, lines: Iterator[Line]) -> RateTable | None:
         """The table of these lines, None if anything is wrong."""
         line, header = next(((n, cells) for n, cells in lines if any(cells)), (1, []))
         if not header:
-            raise _stop(self._file, 1, "the table is empty", f"begin with {_example_header()}")
-        self._read_header(line, header)
+            raise stop(self._file, 1, "the table is empty", f"begin with {example_header()}")
+        self._columns.read_header(line, header)
         if self.problems:
             return None
         body = [(n, cells) for n, cells in self._bounded(lines) if any(cells)]
-        if body and self._is_unit_row(body[0][1]):
-            self._read_units(*body.pop(0))
+        if body and self._columns.is_unit_row(body[0][1]):
+            self._columns.read_units(*body.pop(0))
         if not body:
             self._add(line, 1, None, "the table has no row of rates", "add one below the header")
         self._zero = self._midnight(body)
@@ -255,69 +127,11 @@ class _Reading:
         rows = self._without_twins(rows)
         return None if self.problems else self._gathered(rows)
 
-    def _bounded(self, lines: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+    def _bounded(self, lines: Iterator[Line]) -> Iterator[Line]:
         for count, (line, cells) in enumerate(lines):
             if count > ROWS_MAX:
-                raise _too_many(self._file, line)
+                raise too_many(self._file, line)
             yield line, cells
-
-    def _add(self, line: int, col: int, value: str | None, rule: str, fix: str) -> None:
-        if len(self.problems) < PROBLEMS_MAX:
-            name = next((c.name for c in self._columns.values() if c.number == col), "")
-            path = f"{KEY}.{name}" if name else KEY
-            shown = None if value is None else quote(value)
-            self.problems.append(Problem(self._file, line, col, path, shown, rule, fix))
-
-    # ---- header and units ----------------------------------------------------------------------
-
-    def _read_header(self, line: int, header: Sequence[str]) -> None:
-        for number, written in enumerate(header, start=1):
-            found = _HEADER.fullmatch(written)
-            name = found[1] if found else written
-            if name not in COLUMNS:
-                names = [WRITTEN.get(known, known) for known in COLUMNS]
-                self._add(line, number, written, "is no column of a table of rates",
-                          did_you_mean(written, names))  # fmt: skip
-                continue
-            if name in self._columns:
-                self._add(line, number, written, f"there are two columns {name}", "remove one")
-                continue
-            ending, bracket = (found[2] or "", found[3] or "") if found else ("", "")
-            unit = bracket or ENDINGS.get(name, {}).get(ending, "")
-            is_known = not (ending or bracket) or unit in _units(name)
-            if not is_known:
-                shown = ending or bracket
-                self._add(line, number, written, f"'{quote(shown)}' is no unit of {name}",
-                          _unit_fix(name, shown))  # fmt: skip
-            self._columns[name] = _Column(name, number, unit if is_known else "")
-        if not self.problems:
-            for missing in [name for name in NEEDED if name not in self._columns]:
-                rule = f"there is no column {WRITTEN.get(missing, missing)}"
-                self._add(line, 1, None, rule, f"begin with {_example_header()}")
-
-    def _is_unit_row(self, cells: Sequence[str]) -> bool:
-        """Whether a row holds units: letters where a rate would be, or `unit` in front."""
-        if any(cell.casefold() in {"unit", "units"} for cell in cells):
-            return True
-        places = [self._columns[name].number - 1 for name in ("rate", "time")]
-        rate, time = (cells[at] if at < len(cells) else "" for at in places)
-        return rate[:1].isalpha() and not time[:1].isdigit()
-
-    def _read_units(self, line: int, cells: Sequence[str]) -> None:
-        for column in list(self._columns.values()):
-            cell = cells[column.number - 1] if column.number <= len(cells) else ""
-            if not cell or cell.casefold() in {"unit", "units"}:
-                continue
-            known = _units(column.name)
-            unit = ENDINGS.get(column.name, {}).get(cell, cell)
-            if COLUMNS[column.name] is not None and unit not in known:
-                rule = f"is no unit of {column.name}"
-                self._add(line, column.number, cell, rule, _unit_fix(column.name, cell))
-            elif column.unit and unit != column.unit:
-                rule = f"the header says {column.unit}"
-                self._add(line, column.number, cell, rule, "say it once")
-            elif COLUMNS[column.name] is not None:
-                self._columns[column.name] = _Column(column.name, column.number, unit)
 
     # ---- cells ---------------------------------------------------------------------------------
 
@@ -328,7 +142,7 @@ class _Reading:
             rule = f"the row has {len(cells)} cells, the header {width}"
             self._add(line, 1, None, rule, "give each column a cell, empty ones too")
             return None
-        by_name = {c.name: cells[c.number - 1] for c in self._columns.values()}
+        by_name = {c.name: cells[c.number - 1] for c in self._columns}
         for name in NEEDED:
             if not by_name[name]:
                 self._add(line, self._columns[name].number, "", f"{name} is empty", "write it")
@@ -470,8 +284,8 @@ class _Reading:
                     self._add(row.line, self._columns[name].number, str(value), rule, fix)
                     break
         marks = {
-            name: Mark(self._file, lines.get(name, rows[0].line), column.number)
-            for name, column in self._columns.items()
+            column.name: Mark(self._file, lines.get(column.name, rows[0].line), column.number)
+            for column in self._columns
         }
         return Series(*key, tuple(rates), rows[0].packet_bytes, rows[0].flows, marks)
 
@@ -488,23 +302,3 @@ def _number(cell: str) -> float:
         return float(cell)
     except ValueError:
         return math.nan
-
-
-def _units(name: str) -> dict[str, Any]:
-    dimension = COLUMNS[name]
-    return {} if dimension is None else dict(dimension.factors)
-
-
-def _unit_fix(name: str, written: str) -> str:
-    """The unit that was meant, or all of them."""
-    dimension = COLUMNS[name]
-    if dimension is None:
-        return f"{name} has no unit; remove it"
-    known = dimension.misspelt.get(written)
-    if known is not None and known[0] == 1:
-        return f"write '{known[1]}'"
-    return f"use one of {dimension.units}"
-
-
-def _example_header() -> str:
-    return ",".join(WRITTEN.get(name, name) for name in COLUMNS)

@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 from simulator.base.errors import CatalogError
 from simulator.base.fields import CatalogueName, current_lookup
 from simulator.catalog import Catalog
-from simulator.scenario.source import ABSENT, Source, TreePath, core_scalar, item_at
+from simulator.scenario.source import ABSENT, Source, TreePath, item_at
+from simulator.scenario.yaml_reader import core_scalar
 
 _INDENT = "  "
 #: Text that YAML reads back as the same text without quotes.

@@ -16,7 +16,9 @@ from typing import Any
 
 from simulator.base.errors import Problem, ScenarioError
 from simulator.scenario.shape import Shape
-from simulator.scenario.source import Mark, TreePath, core_scalar, read_file
+from simulator.scenario.source import Mark, TreePath
+from simulator.scenario.text import read_file
+from simulator.scenario.yaml_reader import core_scalar
 
 KEY = "sites_from"
 NAME_COLUMN = "name"

@@ -26,17 +26,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from simulator.base.units import format_duration
-from simulator.catalog import Default
 from simulator.draft import drawn
 from simulator.recorder import NO_CAUSE, Detection
-from simulator.sessions.bfd import BfdReceiver, BfdSpec
+from simulator.sessions.bfd import BfdReceiver
+from simulator.sessions.bgp_spec import BgpSpec, admin, reset, view
 from simulator.sessions.messages import Draws, Period
-from simulator.sessions.path import NEGLIGIBLE, PathSpec, SessionPath
-from simulator.sessions.talk import Rto, Talk
+from simulator.sessions.path import NEGLIGIBLE, SessionPath
+from simulator.sessions.talk import Talk
 from simulator.states import DOWN, DRAINED, UP, restored_state, state_of, tell, works
 
 if TYPE_CHECKING:
@@ -44,71 +43,6 @@ if TYPE_CHECKING:
 
 HANDSHAKE_SENDERS: Final = (0, 1, 0, 1, 0)
 """Who sends SYN, SYN and ACK, OPEN, OPEN with KEEPALIVE, and KEEPALIVE, if end 0 begins."""
-
-
-@dataclass(frozen=True)
-class BgpEnd:
-    """One end of a session."""
-
-    name: str
-    """What people call it: `CE`, `MSEE`, `device`, `gateway`."""
-    keepalive_s: float
-    hold_s: float
-    """What it offers; see `BgpSpec.negotiates`."""
-    connect_retry_s: float | None
-    """Time between its attempts to connect; None: it only answers."""
-    hold_timer: str
-    """Row of the catalogue that its hold time comes from."""
-    host: str = ""
-    """State of what speaks; if it does not work the session of this end is gone, untold."""
-    interface: str = ""
-    """State of its own interface: if it goes down the end knows at once."""
-
-
-@dataclass(frozen=True)
-class BgpSpec:
-    """A session for its control process."""
-
-    name: str
-    ends: tuple[BgpEnd, BgpEnd]
-    path: PathSpec
-    negotiates: bool
-    """Whether both use the lower hold time of the two, and a third of it for keepalives at most;
-    else each uses its own."""
-    jitter_low: float
-    """Least factor of keepalive and connect-retry intervals; 1 is no jitter."""
-    rto: Rto
-    interface_down: Default
-    """Time until an end knows that its own interface is down."""
-    is_in_phase: bool = False
-    """Whether both ends send their keepalives at the same instants."""
-    bfd: BfdSpec | None = None
-
-    def hold_s(self, end: int) -> float:
-        """The hold time that an end uses."""
-        if self.negotiates:
-            return min(other.hold_s for other in self.ends)
-        return self.ends[end].hold_s
-
-    def keepalive_s(self, end: int) -> float:
-        """The longest time between its keepalives."""
-        own_s = self.ends[end].keepalive_s
-        return min(own_s, self.hold_s(end) / 3) if self.negotiates else own_s
-
-
-def view(session: str, end: str) -> str:
-    """Name of the state that says whether an end has the session: its routes follow."""
-    return f"{session}@{end} bgp"
-
-
-def admin(session: str, end: str) -> str:
-    """Name of the state that forbids an end the session while it is DOWN."""
-    return f"{session}@{end} admin"
-
-
-def reset(session: str, end: str) -> str:
-    """Name of the signal at which an end closes the session, and may open it again."""
-    return f"{session}@{end} reset"
 
 
 def process(world: World, spec: BgpSpec) -> Generator[Any, Any, None]:

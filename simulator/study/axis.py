@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
-from simulator import planner
+from simulator import headlines, planner
 from simulator.base.errors import (
     CrosspremError,
     InternalError,
@@ -21,15 +22,18 @@ from simulator.base.errors import (
 )
 from simulator.base.fields import CatalogueName
 from simulator.catalog import load_catalog
+from simulator.headlines import COST
 from simulator.planner.explain import explain_plan
+from simulator.planner.prices import PriceFile, Prices, price_list
 from simulator.replications import Replications
 from simulator.result import records
-from simulator.run import run
+from simulator.run import loaded, run
 from simulator.scenario import Scenario
 from simulator.scenario.load import unknown_paths
 from simulator.scenario.shape import Shape
-from simulator.study.compare import Progress
+from simulator.study.compare import CONFIDENCE, SCHEMA_VERSION, Progress
 from simulator.study.drawing import RankingPlots
+from simulator.study.options import mean_and_ends
 
 ALL: Final = "all"
 CARRIES: Final = "carries the load"
@@ -39,9 +43,11 @@ REFUSED: Final = "refused"
 RETIRED: Final = "retired"
 STATUSES: Final = (CARRIES, RETIRED, MISSES, OVERLOADED, REFUSED)
 """Best first."""
+FIGURES: Final = ("goodput_bps", "latency_s_p95", "loss_ratio", COST)
+"""Headlines that vary from replication to replication."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ranking:
     """One design with each value of an input, the best first."""
 
@@ -54,18 +60,23 @@ class Ranking:
     headroom_ratio, tunnels, monthly_cost_usd, reason`.
 
     Goodput is that of all streams and directions together, latency and loss those of the worst
-    one, headroom that of the tightest ceiling; means over replications. `reason` says what is
-    wrong, with the id of the rule that is broken."""
+    one, headroom that of the tightest ceiling. Of goodput, latency, loss and cost they are means
+    over replications, with the columns `<name>_low` and `<name>_high`: the ends of an interval
+    (Student's t, each by itself), NaN for one replication. `reason` says what is wrong, with the id
+    of the rule that is broken."""
     question: str = ""
     seed: int = 0
     scenario_hash: str = ""
     """SHA-256 of all values of the scenario as it was given."""
     resolved: str = ""
     """That scenario as text, with every default filled in."""
+    confidence: float = CONFIDENCE
+    """Of each interval by itself."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Plain data for JSON; see `crossprem schema ranking`."""
         return {
+            "schema_version": SCHEMA_VERSION,
             "scenario": self.scenario,
             "title": self.title,
             "question": self.question,
@@ -73,6 +84,7 @@ class Ranking:
             "seed": self.seed,
             "axis": self.path,
             "replications": self.replications,
+            "confidence": self.confidence,
             "ranking": records(self.table),
         }
 
@@ -99,14 +111,25 @@ class Ranking:
 
         return save_ranking(self, Path(folder), command)
 
+    def __repr__(self) -> str:
+        counts = self.table["status"].value_counts(sort=False)
+        texts = ", ".join(f"{count} {status}" for status, count in counts.items())
+        return f"<Ranking of {self.path} in {self.scenario}: {texts}>"
+
+    def _repr_html_(self) -> str:
+        from simulator.study.compare_text import ranking_html
+
+        return ranking_html(self)
+
 
 def rank(
-    scenario: Scenario,
+    scenario: Scenario | str | os.PathLike[str] | Mapping[str, Any],
     path: str,
     values: Sequence[Any] | str = ALL,
     *,
     replications: int | None = None,
     progress: Progress | None = None,
+    prices: PriceFile = None,
 ) -> Ranking:
     """Run a design with each value of one input and rank them.
 
@@ -115,6 +138,8 @@ def rank(
 
     Parameters
     ----------
+    scenario
+        A scenario, or what `load` takes.
     path
         Dotted path of the input, for example `gateways.hub-vpn.sku`.
     values
@@ -123,20 +148,29 @@ def rank(
         Runs of each; by default the scenario's number.
     progress
         Called with the number of values that are done and of all.
+    prices
+        The user's own price list: a saved answer of the API; by default the catalogue's.
+
+    Returns
+    -------
+    Ranking
+        `.table` is a DataFrame, `.plot` draws, `.markdown()` is for a pull request.
 
     Raises
     ------
     UsageError
-        If there is no such input, or `all` means nothing for it.
+        If there is no such input, `all` means nothing for it, or the price list cannot be read.
     """
+    scenario = loaded(scenario, None)
     wrong = unknown_paths(scenario.written, [path])
     if wrong:
         raise UsageError("\n".join(f"--axis {p.path}: {p.rule}; {p.fix}" for p in wrong))
     count = replications or scenario.run.replications
     listed = names_of(scenario, path) if values == ALL else tuple(values)
+    book = price_list(prices, load_catalog(scenario.era))
     rows = []
     for value in listed:
-        rows.append(_row(scenario, path, value, count))
+        rows.append(_row(scenario, path, value, count, book))
         if progress is not None:
             progress(len(rows), len(listed))
     frame = pd.DataFrame(rows)
@@ -161,8 +195,8 @@ def names_of(scenario: Scenario, path: str) -> tuple[str, ...]:
     *above, name = path.split(".")
     data = scenario.written.data
     node: Any = data
-    for part in above:
-        node = node[part] if isinstance(node, dict) else node[int(part)]
+    for part in above:  # what is not written has its defaults
+        node = node.get(part, {}) if isinstance(node, dict) else node[int(part)]
     info = Shape.at(tuple(above), data).field(name, node)
     for annotation in info.metadata if info is not None else ():
         if isinstance(annotation, CatalogueName):
@@ -174,18 +208,17 @@ def names_of(scenario: Scenario, path: str) -> tuple[str, ...]:
     )
 
 
-def _row(scenario: Scenario, path: str, value: Any, count: int) -> dict[str, Any]:
+def _row(scenario: Scenario, path: str, value: Any, count: int, prices: Prices) -> dict[str, Any]:
     """What comes of one value; a refusal is a row like any other."""
     row: dict[str, Any] = {
         "value": value,
         "status": REFUSED,
-        "goodput_bps": math.nan,
-        "latency_s_p95": math.nan,
-        "loss_ratio": math.nan,
+        **dict.fromkeys(FIGURES[:3], math.nan),
         "headroom_ratio": math.nan,
         "tunnels": None,
-        "monthly_cost_usd": math.nan,
+        COST: math.nan,
         "reason": "",
+        **{f"{name}_{end}": math.nan for name in FIGURES for end in ("low", "high")},
     }
     try:
         variant = scenario.with_(path, value)
@@ -198,8 +231,8 @@ def _row(scenario: Scenario, path: str, value: Any, count: int) -> dict[str, Any
     ceilings = [ceiling for stream in explained.streams for ceiling in stream.ceilings]
     known = [c for c in ceilings if c.headroom_ratio is not None]
     tightest = min(known, key=lambda c: float(c.headroom_ratio or 0.0), default=None)
-    done = Replications.of(((k, run(variant, replicate=k)) for k in range(count)), count)
-    streams = done.streams
+    results = ((k, run(variant, replicate=k, prices=prices)) for k in range(count))
+    done = Replications.of(results, count)
     reasons = [str(judgement) for judgement in done.targets if judgement.is_met is False]
     status = MISSES if reasons else CARRIES
     headroom = math.nan if tightest is None else float(tightest.headroom_ratio or 0.0)
@@ -217,17 +250,23 @@ def _row(scenario: Scenario, path: str, value: Any, count: int) -> dict[str, Any
     notes = [_in_words(p) for p in variant.warnings if p.path.startswith(owner)]
     if status == CARRIES and any(RETIRED in note for note in notes):
         status = RETIRED  # nobody can make a new one
-    cost_usd = done.first.monthly_cost_usd
     return row | {
+        **_figures(done),
         "status": status,
-        "goodput_bps": float(streams.groupby("replicate")["goodput_bps"].sum().mean()),
-        "latency_s_p95": float(streams.groupby("replicate")["latency_s_p95"].max().mean()),
-        "loss_ratio": float(streams.groupby("replicate")["loss_ratio"].max().mean()),
         "headroom_ratio": headroom,
         "tunnels": len(plan.meta["tunnels"]),
-        "monthly_cost_usd": math.nan if cost_usd is None else cost_usd,
         "reason": "; ".join([*reasons, *notes, *refused]),
     }
+
+
+def _figures(done: Replications) -> dict[str, float]:
+    """Means over replications with the ends of their intervals."""
+    costs = pd.Series(done.costs_usd, name=COST, dtype="float64").rename_axis("replicate")
+    each = headlines.of_runs(done.streams.join(costs, on="replicate"), ["replicate"])
+    found: dict[str, float] = {}
+    for name in FIGURES:
+        found |= mean_and_ends(name, each[name].to_numpy("float64"), CONFIDENCE)
+    return found
 
 
 def _one_line(error: CrosspremError) -> str:

@@ -6,21 +6,19 @@ stream still meets the limits of latency and loss. TCP takes what it gets, so it
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pandas as pd
 
 from simulator.base.errors import UsageError
 from simulator.base.units import format_duration, format_rate, format_ratio
 from simulator.catalog import load_catalog
-from simulator.run import run
+from simulator.run import loaded, run
 from simulator.scenario import Scenario
 from simulator.study.compare import Progress
-
-if TYPE_CHECKING:
-    pass
 
 RATES: Final = ("rate", "reply_rate")
 TOLERANCE_RATIO: Final = 0.005
@@ -30,7 +28,7 @@ RUNS_USUAL: Final = 14
 """Runs that a search usually takes, for the bar."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Backup:
     """How much the VPN carries alone."""
 
@@ -66,22 +64,38 @@ class Backup:
             f"{format_rate(self.asked_bps)}: {verdict}."
         )
 
+    def __repr__(self) -> str:
+        return f"<Backup of {self.scenario}: {self}>"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return asdict(self) | {"is_enough": self.is_enough, "answer": str(self)}
 
 
-def backup(scenario: Scenario, *, progress: Progress | None = None) -> Backup:
+def backup(
+    scenario: Scenario | str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    progress: Progress | None = None,
+) -> Backup:
     """Find how much the VPN carries without ExpressRoute.
 
     The limits are the scenario's targets for latency and loss. Without one for loss the default
-    `study.loss_limit` of the catalogue holds; without one for latency none does.
+    `study.loss_limit` of the catalogue holds; without one for latency none does. Every scale is
+    one run with the scenario's seed, so the answer has no interval.
+
+    Parameters
+    ----------
+    scenario
+        A scenario, or what `load` takes.
+    progress
+        Called with the number of runs that are done and of those that are likely.
 
     Raises
     ------
     UsageError
         If the scenario has no IPsec connection, or no traffic with a rate.
     """
+    scenario = loaded(scenario, None)
     alone = without_expressroute(scenario)
     rates = _rates(alone)
     if not rates:

@@ -2,13 +2,13 @@
 
 Every design is run with the same random numbers, replication by replication, so a difference is
 paired and much of the noise cancels. Each difference has a confidence interval; the intervals of
-one comparison hold together (Bonferroni), so a long table does not find what is not there. No
-interval is narrower than what the figure can show: a packet, a time bin, a bucket of latencies.
+one comparison hold together (Bonferroni over all figures of all designs), so a long table does not
+find what is not there. No interval is narrower than what the figure can show: a packet, a time bin,
+a bucket of latencies.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -19,17 +19,27 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kernels import histogram
-from simulator import metrics
 from simulator.base.errors import UsageError
+from simulator.catalog import load_catalog
 from simulator.headlines import COST
+from simulator.planner.prices import PriceFile, price_list
 from simulator.result import HEADLINES, KEYS, Result, records
 from simulator.run import loaded, run
 from simulator.study.drawing import ComparisonPlots
 from simulator.study.inputs import Difference, differences_of
 from simulator.study.options import options
-from simulator.study.statistics import interval
-from simulator.targets import Judgement, judge
+from simulator.study.paired import (
+    BETTER,
+    BETTER_IS,
+    IDENTICAL,
+    NO_EVIDENCE,
+    WORSE,
+    compared,
+    mean,
+    resolution_of,
+)
+from simulator.study.threshold import Threshold, regressions
+from simulator.targets import Judgement, judge, worst_cost_usd
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -37,23 +47,18 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with what is done and what there is to do."""
 
-IDENTICAL: Final = "identical"
-BETTER: Final = "better"
-WORSE: Final = "worse"
-NO_EVIDENCE: Final = "no evidence"
 MIXED: Final = "mixed"
+SCHEMA_VERSION: Final = 1
+"""Of `to_dict` of comparisons and rankings."""
 REPLICATIONS: Final = 10
 CONFIDENCE: Final = 0.99
 SAME_TIME: Final = ("horizon", "warm_up", "time_bin")
 """Settings of a run that must agree, or figures mean different things."""
-BETTER_IS: Final = {c.name: c.better for c in metrics.columns("streams") if c.better}
 FIGURES: Final = tuple(name for name in HEADLINES if name in BETTER_IS)
-LATENCY_RESOLUTION_RATIO: Final = 0.5 / histogram.STEPS_PER_OCTAVE
-"""Half of the widest bucket of the histogram from which latencies are read."""
 CENT_USD: Final = 0.01
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Designs compared with the first of them."""
 
@@ -78,6 +83,8 @@ class Comparison:
     """By design: SHA-256 of all values of its scenario."""
     resolved: Mapping[str, str] = field(default_factory=dict)
     """By design: its scenario as text, with every default filled in."""
+    measured_ratio: float = 1.0
+    """Share of a run after warm-up, of which rates and latencies are."""
 
     @property
     def replications(self) -> int:
@@ -92,48 +99,60 @@ class Comparison:
         differences with `low` and `high` as ends of its interval, all in the unit that ends the
         name of the figure; `ratio` is the difference as a share of the baseline.
         """
-        rows: list[dict[str, Any]] = []
-        for name in self.names[1:]:
-            pairs = list(self._pairs(name))
-            each = 1.0 - (1.0 - self.confidence) / max(1, len(pairs))
-            rows += [
-                {"design": name, **key, **_compared(a, b, each, key["figure"], resolution)}
-                for key, a, b, resolution in pairs
-            ]
-        return pd.DataFrame(rows)
+        pairs = [pair for name in self.names[1:] for pair in self._pairs(name)]
+        each = 1.0 - (1.0 - self.confidence) / max(1, len(pairs))
+        return pd.DataFrame(
+            {**key, **compared(a, b, each, key["figure"], resolution)}
+            for key, a, b, resolution in pairs
+        )
 
     def _pairs(self, name: str) -> Iterator[tuple[dict[str, str], Any, Any, float]]:
         """Each figure of both designs, run by run, and the least difference that it can show."""
-        baseline = self.runs[self.runs["design"] == self.names[0]]
-        other = self.runs[self.runs["design"] == name]
-        both = baseline.merge(other, "outer", [*KEYS, "replicate"], suffixes=("_a", "_b"))
-        for (stream, direction), group in both.groupby(KEYS, sort=True):
+        for (stream, direction), group in self._side_by_side(name).groupby(KEYS, sort=True):
             for figure in FIGURES:
                 a, b = (group[f"{figure}_{end}"].to_numpy(np.float64) for end in "ab")
                 if np.isfinite(a).any() or np.isfinite(b).any():
-                    key = {"stream": str(stream), "direction": str(direction), "figure": figure}
-                    yield key, a, b, self._resolution(figure, a, b, group)
+                    where = {"stream": str(stream), "direction": str(direction)}
+                    resolution = resolution_of(
+                        figure,
+                        a,
+                        b,
+                        group,
+                        time_bin_s=self.time_bin_s,
+                        measured_ratio=self.measured_ratio,
+                    )
+                    yield {"design": name, **where, "figure": figure}, a, b, resolution
         a, b = (self._costs_of(design) for design in (self.names[0], name))
         if np.isfinite(a).any() or np.isfinite(b).any():
-            yield {"stream": "", "direction": "", "figure": COST}, a, b, CENT_USD
+            yield {"design": name, "stream": "", "direction": "", "figure": COST}, a, b, CENT_USD
 
-    def _resolution(
-        self,
-        figure: str,
-        a: npt.NDArray[np.float64],
-        b: npt.NDArray[np.float64],
-        group: pd.DataFrame,
-    ) -> float:
-        """The least difference that a figure can show: a packet, a time bin, a bucket."""
-        highest = float(np.nanmax([a, b]))
-        if figure == "outage_s_max":
-            return self.time_bin_s
-        if figure.startswith("latency"):
-            return highest * LATENCY_RESOLUTION_RATIO
-        column = "packets_sent" if figure == "loss_ratio" else "packets_delivered"
-        fewest = min(float(group[f"{column}_{end}"].min()) for end in "ab")
-        one_packet = 1.0 / fewest if fewest > 0 else 0.0
-        return one_packet if figure == "loss_ratio" else highest * one_packet
+    def _side_by_side(self, name: str) -> pd.DataFrame:
+        """The runs of the baseline (`..._a`) and of a design (`..._b`)."""
+        baseline = self.runs[self.runs["design"] == self.names[0]]
+        other = self.runs[self.runs["design"] == name]
+        return baseline.merge(other, "outer", [*KEYS, "replicate"], suffixes=("_a", "_b"))
+
+    def unlike_traffic(self, name: str) -> tuple[str, ...]:
+        """Streams and directions that offer other packets than the baseline's under the same seed.
+
+        A Poisson stream is drawn in as many parts as there are equal ways, and its packets adapt
+        to what fits, so a design with another number of tunnels has the same rates but other
+        packets. Streams of TCP, and those whose own inputs differ, are not among them.
+        """
+        if self.seed is None:
+            return ()
+        both = self._side_by_side(name)
+        is_tcp = both["stream"].isin(both.loc[both["flows_a"].notna(), "stream"])
+        changed = {path[1] for path in self._changed_paths(name) if path[0] == "traffic"}
+        differs = both["packets_sent_a"] != both["packets_sent_b"]
+        found = both[differs & ~is_tcp & ~both["stream"].isin(changed)]
+        return tuple(dict.fromkeys(f"{row.stream} {row.direction}" for row in found.itertuples()))
+
+    def _changed_paths(self, name: str) -> Iterator[list[str]]:
+        """The inputs that differ, each as section, entry and what is below."""
+        for difference in self.differences[name]:
+            section, _, below = difference.path.partition(".")
+            yield [section, *below.split(".")]
 
     def _costs_of(self, name: str) -> npt.NDArray[np.float64]:
         return self.costs.loc[self.costs["design"] == name, COST].to_numpy(np.float64)
@@ -148,10 +167,13 @@ class Comparison:
             return MIXED
         return next((v for v in (BETTER, WORSE) if v in found), NO_EVIDENCE)
 
-    def regressions(self, threshold_ratio: float) -> pd.DataFrame:
-        """The rows that are worse by more than a share of the baseline, on evidence."""
-        worse = self.table[self.table["verdict"] == WORSE]
-        return worse[worse["ratio"].abs() > threshold_ratio]
+    def regressions(self, *thresholds: Threshold | float) -> pd.DataFrame:
+        """The rows of `table` that are worse, on evidence, by more than a threshold.
+
+        A number is a share of the baseline's value, for every figure without a `Threshold`.
+        """
+        limits = [t if isinstance(t, Threshold) else Threshold(t) for t in thresholds]
+        return regressions(self.table, limits)
 
     @cached_property
     def designs(self) -> pd.DataFrame:
@@ -161,7 +183,7 @@ class Comparison:
     def targets(self, name: str) -> list[Judgement]:
         """Targets of a design, judged by the worst of its replications."""
         runs = self.runs[self.runs["design"] == name]
-        return judge(self.limits.get(name, {}), runs, _mean(self._costs_of(name)))
+        return judge(self.limits.get(name, {}), runs, worst_cost_usd(self._costs_of(name)))
 
     @property
     def plot(self) -> ComparisonPlots:
@@ -169,16 +191,19 @@ class Comparison:
         return ComparisonPlots(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Plain data for JSON; see `crossprem schema comparison`."""
         options_of = {row["design"]: row for row in records(self.designs)}
         return {
+            "schema_version": SCHEMA_VERSION,
+            "scenario": self.names[0],
+            "scenario_hash": self.hashes.get(self.names[0], ""),
             "baseline": self.names[0],
             "question": self.question,
             "designs": [
                 {
                     "name": name,
                     "title": title,
-                    "monthly_cost_usd": _mean(self._costs_of(name)),
+                    "monthly_cost_usd": mean(self._costs_of(name)),
                     "verdict": None if name == self.names[0] else self.verdict(name),
                     "headlines": {
                         key: value
@@ -187,6 +212,9 @@ class Comparison:
                     },
                     "targets": [asdict(judgement) for judgement in self.targets(name)],
                     "scenario_hash": self.hashes.get(name, ""),
+                    "unlike_traffic": list(
+                        () if name == self.names[0] else self.unlike_traffic(name)
+                    ),
                     "inputs": [vars(d) for d in self.differences.get(name, ())],
                 }
                 for name, title in zip(self.names, self.titles, strict=True)
@@ -197,11 +225,21 @@ class Comparison:
             "figures": records(self.table),
         }
 
-    def markdown(self) -> str:
-        """The comparison for a pull request."""
+    def markdown(self, *thresholds: Threshold | float) -> str:
+        """The comparison for a pull request; what is past a threshold stands at its end."""
         from simulator.study.compare_text import markdown
 
-        return markdown(self)
+        limits = [t if isinstance(t, Threshold) else Threshold(t) for t in thresholds]
+        return markdown(self, limits)
+
+    def __repr__(self) -> str:
+        verdicts = ", ".join(f"{name} {self.verdict(name)}" for name in self.names[1:])
+        return f"<Comparison with {self.names[0]}, {self.replications} replications: {verdicts}>"
+
+    def _repr_html_(self) -> str:
+        from simulator.study.compare_text import html
+
+        return html(self)
 
     def save(self, folder: str | Path, *, command: str | None = None) -> Path:
         """Write a folder that `crossprem report` turns into a page: all of it, or nothing.
@@ -223,6 +261,7 @@ def compare(
     common_numbers: bool = True,
     names: Sequence[str] | None = None,
     progress: Progress | None = None,
+    prices: PriceFile = None,
 ) -> Comparison:
     """Run designs under the same traffic and compare them with the first.
 
@@ -233,7 +272,7 @@ def compare(
     replications
         Runs of each design; by default the larger of the baseline's number and 10.
     confidence
-        With which all intervals of a comparison hold together.
+        With which all intervals of a comparison hold together, between 0.5 and 1.
     common_numbers
         Whether every design has the baseline's seed. Without it each keeps its own, which shows
         how much two runs of the same design differ.
@@ -241,15 +280,28 @@ def compare(
         What to call them; by default the names of their files.
     progress
         Called with the number of runs that are done and of all.
+    prices
+        The user's own price list: a saved answer of the API; by default the catalogue's.
+
+    Returns
+    -------
+    Comparison
+        `.table` and `.designs` are DataFrames, `.plot` draws, `.markdown()` is for a pull request.
 
     Raises
     ------
     UsageError
-        If there are fewer than two designs, or their runs differ in length or time bins.
+        If there are fewer than two designs, their runs differ in length or time bins, there are
+        not as many names as designs, the confidence is no such ratio, or the price list cannot be
+        read.
     """
     scenarios = [loaded(design, None) for design in designs]
     if len(scenarios) < 2:
         raise UsageError("compare: needs two designs or more; name another file, or --axis")
+    if names is not None and len(names) != len(scenarios):
+        raise UsageError(f"compare: {len(scenarios)} designs have {len(names)} names; name each")
+    if not 0.5 <= confidence < 1.0:
+        raise UsageError(f"compare: confidence {confidence:g} must lie between 0.5 and 1")
     _check_same_time(scenarios)
     count = replications or max(REPLICATIONS, scenarios[0].run.replications)
     if count < 2:
@@ -262,8 +314,9 @@ def compare(
     costs: list[tuple[str, int, float | None]] = []
     for name, scenario in zip(called, scenarios, strict=True):
         results = []
+        book = price_list(prices, load_catalog(scenario.era))
         for replicate in range(count):
-            results.append(run(scenario, replicate=replicate))
+            results.append(run(scenario, replicate=replicate, prices=book))
             if progress is not None:
                 progress(len(costs) + len(results), count * len(scenarios))
         frames += [_labelled(result, name, k) for k, result in enumerate(results)]
@@ -284,6 +337,7 @@ def compare(
         limits={n: s.targets.limits for n, s in zip(called, scenarios, strict=True)},
         hashes={n: s.content_hash() for n, s in zip(called, scenarios, strict=True)},
         resolved={n: s.resolved_yaml() for n, s in zip(called, scenarios, strict=True)},
+        measured_ratio=1.0 - scenarios[0].run.warm_up / scenarios[0].run.horizon,
     )
 
 
@@ -316,48 +370,3 @@ def unique(names: Sequence[str]) -> list[str]:
             candidate = f"{name}-{number}"
         found.append(candidate)
     return found
-
-
-def _compared(
-    baseline: npt.NDArray[np.float64],
-    other: npt.NDArray[np.float64],
-    confidence: float,
-    figure: str,
-    resolution: float,
-) -> dict[str, Any]:
-    """One row: means, paired difference with its interval, and the verdict."""
-    paired = other - baseline
-    found = interval(paired, confidence)
-    width = max(found.half_width, resolution)
-    means = [_mean(baseline), _mean(other)]
-    known = paired[np.isfinite(paired)]
-    same_gaps = bool((np.isfinite(baseline) == np.isfinite(other)).all())
-    if known.size and same_gaps and not known.any():
-        verdict = IDENTICAL
-    elif not found.count or not abs(found.mean) > width:
-        verdict = NO_EVIDENCE
-    else:
-        is_more_better = BETTER_IS.get(figure, "less") == "more"
-        verdict = BETTER if (found.mean > 0) == is_more_better else WORSE
-    return {
-        "baseline": math.nan if means[0] is None else means[0],
-        "other": math.nan if means[1] is None else means[1],
-        "difference": found.mean,
-        "low": found.mean - width,
-        "high": found.mean + width,
-        "ratio": _ratio(found.mean, means[0]),
-        "verdict": verdict,
-    }
-
-
-def _mean(values: npt.NDArray[np.float64]) -> float | None:
-    """The mean of what is known; None if nothing is."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else None
-
-
-def _ratio(difference: float, baseline: float | None) -> float:
-    """A difference as a share of the baseline, infinite where that is 0."""
-    if difference == 0 or baseline is None or math.isnan(difference):
-        return 0.0 if difference == 0 else math.nan
-    return difference / abs(baseline) if baseline else math.copysign(math.inf, difference)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
+from simulator.base.markup import html_table
 from simulator.base.units import (
     DURATION,
     MONEY,
@@ -16,7 +18,8 @@ from simulator.base.units import (
     format_quantity,
 )
 from simulator.headlines import COST
-from simulator.study.compare import IDENTICAL, NO_EVIDENCE
+from simulator.study.paired import BETTER, IDENTICAL, NO_EVIDENCE, WORSE
+from simulator.study.threshold import Threshold, dimension_of
 
 if TYPE_CHECKING:
     from simulator.study.axis import Ranking
@@ -24,22 +27,62 @@ if TYPE_CHECKING:
 
 DIGITS: Final = 3
 INPUTS_MAX: Final = 30
+INPUT_WIDTH: Final = 160
+ROWS_MAX: Final = 40
+"""Rows without evidence that are shown; those with a verdict all are."""
 UNKNOWN: Final = "unknown"
-DIMENSION_OF: Final = {"bps": RATE, "s": DURATION, "ratio": RATIO, "usd": MONEY}
-"""A part of a figure's name -> its dimension."""
+ORDER: Final = (WORSE, BETTER, NO_EVIDENCE)
+FIGURES_HEAD: Final = ("stream", "figure", "difference", "interval", "verdict")
 
 
-def markdown(found: Comparison) -> str:
-    """Verdict, inputs that differ, and the figures with their intervals."""
-    lines = [f"## {found.names[0]} against {', '.join(found.names[1:])}", ""]
-    lines += [
-        f"{found.replications} replications with the same traffic in every design; intervals hold "
-        f"together with {100 * found.confidence:g} % confidence.",
-    ]
+def markdown(found: Comparison, thresholds: Sequence[Threshold] = ()) -> str:
+    """Verdict, inputs that differ, the figures with their intervals, and what is past a limit."""
+    lines = [f"## {_cell(_against(found))}", "", _method(found)]
     for name in found.names[1:]:
-        lines += ["", f"### {name}: {found.verdict(name)}", *_inputs(found, name), ""]
-        lines += list(_figures(found, name))
+        lines += ["", f"### {_cell(name)}: {found.verdict(name)}", "", _counts(found, name)]
+        lines += _inputs(found, name)
+        unlike = found.unlike_traffic(name)
+        if unlike:
+            lines += ["", _unlike(unlike)]
+        lines += ["", *_figures(found, name)]
+    if thresholds:
+        lines += ["", "### Threshold", "", *_past(found, thresholds)]
     return "\n".join(lines) + "\n"
+
+
+def _against(found: Comparison) -> str:
+    return f"{found.names[0]} against {', '.join(found.names[1:])}"
+
+
+def _method(found: Comparison) -> str:
+    traffic = (
+        "each design with random numbers of its own"
+        if found.seed is None
+        else f"the same random numbers in every design (seed {found.seed})"
+    )
+    return (
+        f"{found.replications} replications, {traffic}; the intervals of all "
+        f"{len(found.table)} figures hold together with {100 * found.confidence:g} % confidence."
+    )
+
+
+def _counts(found: Comparison, name: str) -> str:
+    """How many figures say what, and what a month costs."""
+    rows = found.table[found.table["design"] == name]
+    of_streams = rows[rows["figure"] != COST]["verdict"].value_counts()
+    texts = [f"{of_streams.get(verdict, 0)} {verdict}" for verdict in (*ORDER, IDENTICAL)]
+    costs = [
+        f"; cost of a month: {_difference(row) if row['difference'] else 'the same'}"
+        for row in rows[rows["figure"] == COST].to_dict("records")
+    ]
+    return f"Figures of streams: {', '.join(texts)}{''.join(costs)}."
+
+
+def _unlike(streams: Sequence[str]) -> str:
+    return (
+        f"Not packet for packet the same: {', '.join(streams)}. They take another number of equal "
+        "ways, start at another time, or fit other packets; their rates are the same."
+    )
 
 
 def _inputs(found: Comparison, name: str) -> Iterator[str]:
@@ -48,46 +91,116 @@ def _inputs(found: Comparison, name: str) -> Iterator[str]:
     if not inputs:
         yield "No input differs."
         return
-    yield f"| input | {found.names[0]} | {name} |"
+    yield f"| input | {_cell(found.names[0])} | {_cell(name)} |"
     yield "|---|---|---|"
     for entry in inputs[:INPUTS_MAX]:
-        yield f"| `{entry.path}` | {_cell(entry.baseline)} | {_cell(entry.other)} |"
+        yield f"| `{entry.path}` | {_input(entry.baseline)} | {_input(entry.other)} |"
     if len(inputs) > INPUTS_MAX:
-        yield f"| ... and {len(inputs) - INPUTS_MAX} more | | |"
+        yield f"| ... and {len(inputs) - INPUTS_MAX} more, in `--json` | | |"
+
+
+def _input(text: str) -> str:
+    return _cell(text if len(text) <= INPUT_WIDTH else f"{text[: INPUT_WIDTH - 3]}...")
 
 
 def _figures(found: Comparison, name: str) -> Iterator[str]:
-    rows = found.table[found.table["design"] == name]
-    shown = rows[~rows["verdict"].isin([IDENTICAL]) | (rows["figure"] == COST)]
-    yield f"| stream | figure | {found.names[0]} | {name} | difference | interval | |"
+    rows = found.table[found.table["design"] == name].to_dict("records")
+    shown = [row for verdict in ORDER for row in rows if row["verdict"] == verdict]
+    sure = sum(row["verdict"] != NO_EVIDENCE for row in shown)
+    kept = shown[: sure + ROWS_MAX]
+    yield f"| stream | figure | {_cell(found.names[0])} | {_cell(name)} | difference | interval | |"
     yield "|---|---|--:|--:|--:|--:|---|"
-    for row in shown.to_dict("records"):
+    for row in kept:
         yield "| " + " | ".join(_figure_cells({str(k): v for k, v in row.items()})) + " |"
-    same = len(rows) - len(shown)
-    if same:
-        yield f"| {same} more figures | | | | | | identical |"
+    for count, verdict in (
+        (len(shown) - len(kept), NO_EVIDENCE),
+        (len(rows) - len(shown), IDENTICAL),
+    ):
+        if count:
+            yield f"| {count} more figure{'s' if count > 1 else ''} | | | | | | {verdict} |"
 
 
 def _figure_cells(row: dict[str, Any]) -> list[str]:
     dimension = dimension_of(row["figure"])
     verdict = row["verdict"]
-    marked = verdict if verdict in {IDENTICAL, NO_EVIDENCE} else f"**{verdict}**"
-    where = f"{row['stream']} {row['direction']}".strip() or "design"
-    interval = f"{_signed(row['low'], dimension)} to {_signed(row['high'], dimension)}"
     return [
-        where,
+        _cell(_where(row)),
         f"`{row['figure']}`",
         shown_value(row["baseline"], dimension),
         shown_value(row["other"], dimension),
-        f"{_signed(row['difference'], dimension)}{_share(row['ratio'])}",
-        interval,
-        marked,
+        _difference(row),
+        _interval(row),
+        verdict if verdict == NO_EVIDENCE else f"**{verdict}**",
     ]
 
 
-def dimension_of(figure: str) -> Dimension:
-    """The dimension that the name of a figure carries."""
-    return next(DIMENSION_OF[part] for part in reversed(figure.split("_")) if part in DIMENSION_OF)
+def _where(row: dict[Any, Any]) -> str:
+    return f"{row['stream']} {row['direction']}".strip() or "design"
+
+
+def _difference(row: dict[Any, Any]) -> str:
+    return f"{_signed(row['difference'], dimension_of(row['figure']))}{_share(row['ratio'])}"
+
+
+def _interval(row: dict[Any, Any]) -> str:
+    dimension = dimension_of(row["figure"])
+    return f"{_signed(row['low'], dimension)} to {_signed(row['high'], dimension)}"
+
+
+def _past(found: Comparison, thresholds: Sequence[Threshold]) -> Iterator[str]:
+    """What is worse by more than is allowed."""
+    rows = found.regressions(*thresholds).to_dict("records")
+    limits = ", ".join(map(str, thresholds))
+    if not rows:
+        yield f"No figure is worse, on evidence, by more than {limits}."
+        return
+    yield f"Worse, on evidence, by more than {limits}:"
+    yield ""
+    for row in rows:
+        yield f"- {_cell(row['design'])}: {_cell(_where(row))} `{row['figure']}` {_difference(row)}"
+
+
+def html(found: Comparison) -> str:
+    """The comparison for a notebook: each design as an option, then what differs on evidence."""
+    rows = found.table[found.table["verdict"].isin([WORSE, BETTER])].to_dict("records")
+    options = [
+        (row["design"], *(_option(row, name) for name in OPTION_HEAD), found.verdict(row["design"]))
+        if row["design"] != found.names[0]
+        else (row["design"], *(_option(row, name) for name in OPTION_HEAD), "baseline")
+        for row in found.designs.to_dict("records")
+    ]
+    figures = [
+        (
+            f"{row['design']}: {_where(row)}",
+            row["figure"],
+            _difference(row),
+            _interval(row),
+            row["verdict"],
+        )
+        for row in rows
+    ]
+    return (
+        f"<h4>{escape(_against(found))}</h4><p>{escape(_method(found))}</p>"
+        f"{html_table(('design', *OPTION_HEAD.values(), 'verdict'), options)}"
+        + (
+            f"<h5>Better or worse, on evidence</h5>{html_table(FIGURES_HEAD, figures)}"
+            if figures
+            else ""
+        )
+    )
+
+
+OPTION_HEAD: Final = {
+    "goodput_bps": "goodput, all streams",
+    "latency_s_p95": "p95 latency, worst",
+    "loss_ratio": "loss, worst",
+    "outage_s_max": "outage, longest",
+    COST: "cost a month",
+}
+
+
+def _option(row: dict[Any, Any], name: str) -> str:
+    return shown_value(row[name], dimension_of(name))
 
 
 def shown_value(value: float, dimension: Dimension) -> str:
@@ -107,11 +220,16 @@ def _signed(value: float, dimension: Dimension) -> str:
 def _share(ratio: float) -> str:
     if not math.isfinite(ratio) or ratio == 0:
         return ""
-    return f" ({100 * ratio:+.2g} %)"
+    digits = max(0, 1 - math.floor(math.log10(abs(100 * ratio))))
+    return f" ({round(100 * ratio, digits):+,.{min(digits, 3)}f} %)"
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ") or "-"
+    """A text that Markdown and HTML take as it is."""
+    plain = text.replace("\n", " ").replace("\\", "\\\\")
+    for sign, safe in (("|", "\\|"), ("*", "\\*"), ("`", "\\`"), ("<", "&lt;")):
+        plain = plain.replace(sign, safe)
+    return plain or "-"
 
 
 # ---- rankings --------------------------------------------------------------------------------
@@ -119,7 +237,7 @@ def _cell(text: str) -> str:
 RANKING_HEAD: Final = (
     "rank",
     "value",
-    "",
+    "verdict",
     "goodput",
     "p95 latency",
     "loss",
@@ -132,38 +250,66 @@ RANKING_HEAD: Final = (
 
 def ranking_markdown(found: Ranking) -> str:
     """One row for each value, the best first."""
-    times = "replication" if found.replications == 1 else "replications"
     lines = [
-        f"## {found.scenario}: {found.path}",
+        f"## {_cell(found.scenario)}: {found.path}",
         "",
-        f"{found.replications} {times} of each value with the same traffic; goodput of all "
-        "streams, latency and loss of the worst.",
+        _ranking_method(found),
         "",
         "| " + " | ".join(RANKING_HEAD) + " |",
         "|--:|---|---|--:|--:|--:|--:|--:|--:|---|",
-        *("| " + " | ".join(cells) + " |" for cells in ranking_rows(found)),
+        *("| " + " | ".join(map(_cell, cells)) + " |" for cells in ranking_rows(found)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def ranking_html(found: Ranking) -> str:
+    """The ranking for a notebook."""
+    table = html_table(RANKING_HEAD, list(ranking_rows(found)))
+    head = f"<h4>{escape(found.scenario)}: {escape(found.path)}</h4>"
+    return f"{head}<p>{escape(_ranking_method(found))}</p>{table}"
+
+
+def _ranking_method(found: Ranking) -> str:
+    goodput = "goodput of all streams, latency and loss of the worst"
+    if found.replications == 1:
+        return (
+            f"One run of each value under the same random numbers, so without intervals; {goodput}."
+        )
+    return (
+        f"{found.replications} replications of each value under the same random numbers; "
+        f"{goodput}; means, +- half of the interval, each with {100 * found.confidence:g} % "
+        "confidence by itself. Targets are judged by the worst replication."
+    )
 
 
 def ranking_rows(found: Ranking) -> Iterator[Sequence[str]]:
     """The cells of each row as text."""
     for row in found.table.to_dict("records"):
-        cost_usd = row["monthly_cost_usd"]
         tunnels = row["tunnels"]
         yield (
             str(row["rank"]),
-            _cell(str(row["value"])),
+            str(row["value"]),
             str(row["status"]),
-            _known(row["goodput_bps"], RATE),
-            _known(row["latency_s_p95"], DURATION),
-            _known(row["loss_ratio"], RATIO),
-            _known(row["headroom_ratio"], RATIO),
+            _known(row, "goodput_bps", RATE),
+            _known(row, "latency_s_p95", DURATION),
+            _known(row, "loss_ratio", RATIO),
+            _known(row, "headroom_ratio", RATIO),
             "-" if tunnels is None or math.isnan(tunnels) else f"{tunnels:.0f}",
-            UNKNOWN if math.isnan(cost_usd) else f"{cost_usd:,.2f}",
-            _cell(str(row["reason"])),
+            _cost(row),
+            str(row["reason"]),
         )
 
 
-def _known(value: float, dimension: Dimension) -> str:
-    return "-" if math.isnan(value) else shown_value(value, dimension)
+def _known(row: dict[Any, Any], name: str, dimension: Dimension) -> str:
+    value, high = row[name], row.get(f"{name}_high", math.nan)
+    if math.isnan(value):
+        return "-"
+    text = shown_value(value, dimension)
+    return text if math.isnan(high) else f"{text} +- {shown_value(high - value, dimension)}"
+
+
+def _cost(row: dict[Any, Any]) -> str:
+    value, high = row[COST], row[f"{COST}_high"]
+    if math.isnan(value):  # of what was not run there is no cost
+        return "-" if math.isnan(row["goodput_bps"]) else UNKNOWN
+    return f"{value:,.2f}" if math.isnan(high) else f"{value:,.2f} +- {high - value:,.2f}"

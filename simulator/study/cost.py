@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from html import escape
 from typing import Any
+
+import pandas as pd
 
 from simulator.base.errors import UsageError
 from simulator.base.units import RATE, UnitError, parse_quantity
@@ -17,12 +19,13 @@ from simulator.planner import build
 from simulator.planner.break_even import BreakEven
 from simulator.planner.break_even import break_even as tariffs
 from simulator.planner.cost import Ledger, circuit_place, of_run
-from simulator.planner.prices import CataloguePrices, Prices, RetailPrices
+from simulator.planner.prices import PriceFile, Prices, price_list
 from simulator.run import loaded, make_ready
 from simulator.scenario import Scenario
+from simulator.study.drawing import CostPlots
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cost:
     """The ledger of a design, with what the reader must know beside it."""
 
@@ -31,6 +34,33 @@ class Cost:
     horizon_s: float
     ledger: Ledger
     break_even: BreakEven | None = None
+    """Where tariffs cost the same; None if nobody asked."""
+
+    @property
+    def total_usd(self) -> float | None:
+        """What a month costs; None if a price is unknown."""
+        return self.ledger.total_usd
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The lines of the ledger.
+
+        Columns: `item, subject, quantity, unit, rate_usd, amount_usd, source, is_estimate, note`;
+        what an unknown price makes is NaN.
+        """
+        frame = pd.DataFrame([asdict(line) for line in self.ledger.lines])
+        return frame.astype({"rate_usd": "float64", "amount_usd": "float64"})
+
+    @property
+    def plot(self) -> CostPlots:
+        """Figures: `.break_even()`."""
+        return CostPlots(self)
+
+    def __repr__(self) -> str:
+        return f"<Cost of {self.scenario}: {self.ledger.in_words}>"
+
+    def _repr_html_(self) -> str:
+        return f"<h4>{escape(self.title or self.scenario)}</h4>{self.ledger._repr_html_()}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -42,7 +72,7 @@ class Cost:
 def cost(
     scenario: Scenario | str | os.PathLike[str] | Mapping[str, Any],
     *,
-    prices: str | os.PathLike[str] | None = None,
+    prices: PriceFile = None,
     traffic_s: float | None = None,
     break_even: str | None = None,
     seed: int | None = None,
@@ -52,12 +82,24 @@ def cost(
 
     Parameters
     ----------
+    scenario
+        A scenario, or what `load` takes.
     prices
         File with the user's own price list; by default the catalogue's snapshot.
     traffic_s
         How long in a month the traffic is that of the run; by default the whole month.
     break_even
         Bandwidth of a circuit, for example `1 Gbit/s`, to compare with a VPN by volume.
+    seed
+        Seed in place of the scenario's.
+    progress
+        Called now and then with the simulated time and its end, in picoseconds.
+
+    Returns
+    -------
+    Cost
+        `.table` is a DataFrame, `.total_usd` the sum, `.break_even` and `.plot.break_even()` the
+        comparison of tariffs.
 
     Raises
     ------
@@ -66,9 +108,7 @@ def cost(
     """
     design = loaded(scenario, seed)
     catalog = load_catalog(design.era)
-    book: Prices = CataloguePrices(catalog)
-    if prices is not None:
-        book = RetailPrices(Path(prices), catalog)
+    book = price_list(prices, catalog)
     even = None if break_even is None else _break_even(design, break_even, book, catalog)
     plan = build(design)
     make_ready()

@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from simulator.base import fields
-from simulator.base.errors import Problem, ScenarioError
+from simulator.base.errors import Problem, ScenarioError, UsageError
 from simulator.base.fields import (
     WHOLE,
     PositiveDuration,
@@ -45,12 +45,13 @@ from simulator.catalog import load_catalog
 from simulator.metrics import columns
 from simulator.metrics.metric import TEXT
 from simulator.recorder import Fidelity
-from simulator.scenario import source as sources
 from simulator.scenario.load import read, unknown_paths
 from simulator.scenario.problems import from_pydantic
-from simulator.scenario.source import Source
+from simulator.scenario.source import Source, TreePath
+from simulator.scenario.text import display_name, read_file
+from simulator.scenario.yaml_reader import read_yaml
+from simulator.study.design_checks import POINTS_MAX, senseless
 
-POINTS_MAX: Final = 1_000_000
 UNIT_OF: Final[Mapping[str, Dimension]] = {
     "bps": RATE,
     "s": DURATION,
@@ -104,18 +105,22 @@ class Span(fields.Schema):
     from_: Scalar = Field(alias="from", description="one end, written as in a scenario")
     to: Scalar = Field(description="the other end")
     steps: Annotated[int, Field(ge=2, le=100_000)] | None = Field(
-        default=None, description="how many values, ends included; a sample needs none"
+        default=None, description="how many values, ends included; a sample may go without"
     )
     scale: Literal["linear", "log"] = Field(
         default="linear", description="equal differences, or equal ratios"
     )
-    whole: bool = Field(default=False, description="round to whole numbers of the unit as written")
+    whole: bool = Field(default=False, description="whole numbers of the unit of the first end")
 
     @model_validator(mode="after")
     def _sense(self) -> Span:
         ends = self.ends
         if self.scale == "log" and not min(ends) > 0:
             fields.refuse("a logarithmic scale needs ends above 0", "write scale: linear")
+        if self.whole and any(not math.isclose(end / self.unit, self._count(end)) for end in ends):
+            fields.refuse(
+                "with whole, both ends are whole numbers of the unit of the first", "round them"
+            )
         return self
 
     @cached_property
@@ -141,16 +146,45 @@ class Span(fields.Schema):
                 fields.refuse(f"'{end}' is no quantity", "write for example 10 Mbit/s, or a list")
         return numbers[0], numbers[1]
 
+    @cached_property
+    def unit(self) -> float:
+        """The unit of the first end in SI units, 1 of a plain number."""
+        if self.dimension is None:
+            return 1.0
+        text = str(self.from_).rstrip()
+        return float(
+            self.dimension.factors[max(filter(text.endswith, self.dimension.factors), key=len)]
+        )
+
     def at(self, share: float) -> Scalar:
-        """The value at a share of the way from one end to the other."""
-        low, high = self.ends
+        """The value at a share of the way from one end to the other, which are at 0 and 1."""
+        number = self._between(*self.ends, share)
+        return self._written(self.unit * self._count(number) if self.whole else number)
+
+    def drawn(self, share: float) -> Scalar:
+        """The value that a number of [0, 1) draws: of so many, if there are `steps`, else any.
+
+        Of whole numbers each stands for the stretch to the next, so all are equally likely on a
+        linear scale, and k is so in proportion to log(1 + 1/k) on a logarithmic one.
+        """
+        if self.steps is not None:
+            return self.at(int(share * self.steps) / (self.steps - 1))
+        if not self.whole:
+            return self.at(share)
+        low, high = sorted(map(self._count, self.ends))
+        return self._written(self.unit * min(math.floor(self._between(low, high + 1, share)), high))
+
+    def _count(self, number: float) -> int:
+        return round(number / self.unit)
+
+    def _between(self, low: float, high: float, share: float) -> float:
         if self.scale == "log":
-            number = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
-        else:
-            number = low + share * (high - low)
+            return math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
+        return low + share * (high - low)
+
+    def _written(self, number: float) -> Scalar:
+        """A number in SI units as a scenario has it."""
         number = float(f"{number:.{DIGITS}g}")
-        if self.whole:
-            number = float(round(number))
         if self.dimension is not None:
             return exact_text(number, self.dimension)
         both_whole = isinstance(self.from_, int) and isinstance(self.to, int)
@@ -217,45 +251,10 @@ class Design(fields.Schema):
     replications: Replications = Field(default=1, description="runs of each point, or when to stop")
     timeout: PositiveDuration = defaulted("10 min", "wall time of a point, all its runs together")
 
-    @model_validator(mode="after")
-    def _sense(self) -> Design:
-        if bool(self.scenario) == bool(self.scenarios):
-            fields.refuse("needs one scenario, or a list of scenarios", "write scenario: FILE")
-        if isinstance(self.replications, int) and not 1 <= self.replications <= 10_000:
-            fields.refuse("replications must lie between 1 and 10000", "write 1")
-        if self.is_sample and self.points is None:
-            fields.refuse(f"a sample ({self.method}) needs its size", "write points: 64")
-        if not self.is_sample and self.points is not None:
-            fields.refuse(f"points is for samples, not for {self.method}", "remove points")
-        for path, axis in self.vary.items():
-            if isinstance(axis, Span) and axis.steps is None and not self.is_sample:
-                fields.refuse(f"{path}: a span needs its number of values", "write steps: 5")
-            if isinstance(axis, tuple) and not axis:
-                fields.refuse(f"{path}: must have at least one value", "add one")
-            for above in self.vary:
-                if path.startswith(f"{above}."):
-                    fields.refuse(f"{path} lies in {above}, which varies itself", "name one only")
-        counts = {path: _count_of(axis) for path, axis in self.vary.items() if axis}
-        if self.method == "zip" and len(set(counts.values())) > 1:
-            shown = ", ".join(f"{path} has {count}" for path, count in counts.items())
-            fields.refuse(f"with zip all have as many values: {shown}", "write method: grid")
-        each = self.points or max(counts.values(), default=1)
-        rows_count = math.prod(counts.values()) if self.method == "grid" else each
-        points_count = rows_count * max(1, len(self.scenarios))
-        if points_count > POINTS_MAX:
-            rule = f"a sweep has at most {POINTS_MAX} points, and this would have {points_count}"
-            fields.refuse(rule, "take fewer values, or a sample: method: sobol, points: 1024")
-        return self
-
     @property
     def is_sample(self) -> bool:
         """Whether points are drawn rather than listed."""
         return self.method in {"latin-hypercube", "sobol"}
-
-
-def _count_of(axis: Any) -> int:
-    """How many values an axis lists."""
-    return len(axis) if isinstance(axis, tuple) else axis.steps or 0
 
 
 def values_of(axis: Any) -> tuple[Any, ...]:
@@ -347,9 +346,9 @@ def read_design(file: Path, overrides: Mapping[str, Any] | None = None) -> Sweep
     ScenarioError
         If anything in it is wrong: every problem with its place.
     UsageError
-        If a file cannot be read.
+        If the file cannot be read, or an override names a value that varies.
     """
-    tree = sources.read_yaml(sources.read_file(file), sources.display_name(file))
+    tree = read_yaml(read_file(file), display_name(file))
     if not isinstance(tree.data, dict):
         rule = "the design of a sweep is a map of fields"
         raise ScenarioError([tree.problem((), rule, "start with schema_version: 1")])
@@ -359,18 +358,39 @@ def read_design(file: Path, overrides: Mapping[str, Any] | None = None) -> Sweep
         except ValidationError as error:
             found = from_pydantic(error, tree, load_catalog(), Design)
             raise ScenarioError([*tree.problems, *found]) from None
-    if tree.problems:
-        raise ScenarioError(tree.problems)
+    wrong = [tree.problem(*found) for found in senseless(design)]
+    if tree.problems or wrong:
+        raise ScenarioError([*tree.problems, *wrong])
+    varied = [path for path in overrides or {} if path in design.vary]
+    if varied:
+        named = ", ".join(varied)
+        raise UsageError(f"{named}: {file} varies it, so it cannot be set; change it there")
     design = design.model_copy(update={"set_": {**design.set_, **(overrides or {})}})
-    bases = []
-    for name in design.scenarios or (str(design.scenario),):
-        base, short = read(file.parent / name)
-        bases.append(Base(short, base))
-    whole = Sweepable(design, file.stem, tuple(bases))
+    whole = Sweepable(design, file.stem, tuple(_read_bases(design, tree, file.parent)))
     problems = list(_unknown_paths(whole, tree))
     if problems:
         raise ScenarioError(problems)
     return whole
+
+
+def _read_bases(design: Design, tree: Source, folder: Path) -> list[Base]:
+    """Every scenario that a design names; what is wrong with any of them is said of all."""
+    named: list[tuple[TreePath, str]] = [(("scenario",), str(design.scenario))]
+    if design.scenarios:
+        named = [(("scenarios", n), name) for n, name in enumerate(design.scenarios)]
+    bases: list[Base] = []
+    problems: list[Problem] = []
+    for path, name in named:
+        try:
+            base, short = read(folder / name)
+            bases.append(Base(short, base))
+        except ScenarioError as error:
+            problems += error.problems
+        except UsageError as error:
+            problems.append(tree.problem(path, str(error), "name a file beside the design"))
+    if problems:
+        raise ScenarioError(problems)
+    return bases
 
 
 def _unknown_paths(whole: Sweepable, tree: Source) -> Iterator[Problem]:
@@ -406,8 +426,6 @@ def _sample(design: Design, axes_count: int) -> Any:
     """Shares in [0, 1): float64[points, axes]."""
     from scipy.stats import qmc
 
-    if axes_count == 0:
-        return np.zeros((1, 0))
     rng = np.random.default_rng(design.sample_seed)
     count = design.points or 1
     if design.method == "latin-hypercube":
@@ -418,5 +436,5 @@ def _sample(design: Design, axes_count: int) -> Any:
 
 def _pick(axis: Any, share: float) -> Any:
     if isinstance(axis, Span):
-        return axis.at(share)
+        return axis.drawn(share)
     return axis[min(int(share * len(axis)), len(axis) - 1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simulator.base.errors import UsageError
 from simulator.headlines import COST, LATENCY
 from simulator.study.options import points
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from simulator.plots import Axes
     from simulator.study.axis import Ranking
     from simulator.study.compare import Comparison
+    from simulator.study.cost import Cost
     from simulator.study.sweep import Sweep
 
 
@@ -52,6 +54,28 @@ class RankingPlots:
 
         table = self._ranking.table
         return frontier_plot.designs(table.assign(design=table["value"]), x=x, y=y, ax=ax)
+
+
+class CostPlots:
+    """Figures of costs; each method draws one and returns its Axes."""
+
+    def __init__(self, cost: Cost) -> None:
+        self._cost = cost
+
+    def break_even(self, *, ax: Axes | None = None) -> Axes:
+        """Draw what each tariff costs by volume; see `simulator.study_plots.break_even`.
+
+        Raises
+        ------
+        UsageError
+            If nobody asked for a break-even: `simulator.cost(..., break_even="1 Gbit/s")`.
+        """
+        from simulator import study_plots
+
+        found = self._cost.break_even
+        if found is None:
+            raise UsageError('there is no break-even; ask with cost(..., break_even="1 Gbit/s")')
+        return study_plots.break_even(found, ax=ax)
 
 
 class SweepPlots:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from simulator.study.axis import Ranking
     from simulator.study.compare import Comparison
 
-SCHEMA_VERSION: Final = 1
 COMPARISON: Final = "comparison"
 DESIGNS: Final = "designs"
 RUNS: Final = "runs"
@@ -58,7 +57,33 @@ RANKING_COLUMNS: Final = (
     Column("tunnels", COUNT, "IPsec tunnels of the design."),
     Column(COST, "USD", "What a month costs.", "less"),
     Column("reason", TEXT, "What is wrong, with the id of the rule that is broken."),
+    *(
+        Column(f"{name}_{end}", unit, f"{text} end of the interval of `{name}`; none for one run.")
+        for name, unit in (
+            ("goodput_bps", "bit/s"),
+            ("latency_s_p95", "s"),
+            ("loss_ratio", RATIO),
+            (COST, "USD"),
+        )
+        for end, text in (("low", "Lower"), ("high", "Upper"))
+    ),
 )
+
+
+def _design_columns() -> tuple[Column, ...]:
+    columns = [DESIGN, Column("title", TEXT, "Title of its scenario.")]
+    for headline in HEADLINES:
+        unit = UNIT_OF_KIND[headline.kind]
+        text = f"{headline.label[0].upper()}{headline.label[1:]}: mean over replications."
+        columns += [
+            Column(headline.name, unit, text, "less" if headline.less_is_better else "more"),
+            Column(f"{headline.name}_low", unit, "Lower end of its interval."),
+            Column(f"{headline.name}_high", unit, "Upper end of its interval."),
+        ]
+    return tuple(columns)
+
+
+DESIGN_COLUMNS: Final = _design_columns()
 
 
 def save_comparison(found: Comparison, folder: Path, command: str | None) -> Path:
@@ -75,15 +100,10 @@ def save_comparison(found: Comparison, folder: Path, command: str | None) -> Pat
         folder,
         tables={
             COMPARISON: (found.table, COMPARISON_COLUMNS),
-            DESIGNS: (found.designs, _design_columns()),
+            DESIGNS: (found.designs, DESIGN_COLUMNS),
             RUNS: (runs, (*each, *metrics.columns("streams"), cost)),
         },
-        summary={
-            "schema_version": SCHEMA_VERSION,
-            "scenario": baseline,
-            "scenario_hash": found.hashes.get(baseline, ""),
-            **found.to_dict(),
-        },
+        summary=found.to_dict(),
         resolved=found.resolved.get(baseline, ""),
         figures=_drawn({"differences": found.plot.differences, "frontier": found.plot.frontier}),
         command=command,
@@ -99,7 +119,7 @@ def save_ranking(found: Ranking, folder: Path, command: str | None) -> Path:
     return run_folder.write(
         folder,
         tables={RANKING: (table, RANKING_COLUMNS)},
-        summary={"schema_version": SCHEMA_VERSION, **found.to_dict()},
+        summary=found.to_dict(),
         resolved=found.resolved,
         figures=_drawn({"ranking": found.plot.ranking, "frontier": found.plot.frontier}),
         command=command,
@@ -118,22 +138,9 @@ def _drawn(figures: dict[str, Callable[[], Axes]]) -> dict[str, Any]:
     return drawn
 
 
-def _design_columns() -> tuple[Column, ...]:
-    columns = [DESIGN, Column("title", TEXT, "Title of its scenario.")]
-    for headline in HEADLINES:
-        unit = UNIT_OF_KIND[headline.kind]
-        text = f"{headline.label[0].upper()}{headline.label[1:]}: mean over replications."
-        columns += [
-            Column(headline.name, unit, text, "less" if headline.less_is_better else "more"),
-            Column(f"{headline.name}_low", unit, "Lower end of its interval."),
-            Column(f"{headline.name}_high", unit, "Upper end of its interval."),
-        ]
-    return tuple(columns)
-
-
 def is_of(folder: Path, table: str) -> bool:
-    """Whether a folder is ours and holds this table."""
-    return run_folder.is_ours(folder) and (folder / f"{table}.parquet").exists()
+    """Whether a folder is ours and was written with this table."""
+    return run_folder.has_written(folder, f"{table}.parquet")
 
 
 def table_of(folder: Path, name: str) -> pd.DataFrame:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from simulator import headlines
@@ -13,6 +15,17 @@ from simulator.study.statistics import interval
 
 if TYPE_CHECKING:
     from simulator.study.compare import Comparison
+
+
+def mean_and_ends(name: str, values: npt.ArrayLike, confidence: float) -> dict[str, float]:
+    """The mean of a headline and, as `<name>_low` and `<name>_high`, the ends of its interval.
+
+    Student's t; a single value has no ends. What cannot be below 0 is not said to be.
+    """
+    about = interval(values, confidence)
+    ends = (about.low, about.high) if math.isfinite(about.half_width) else (math.nan, math.nan)
+    low = max(0.0, ends[0]) if about.mean >= 0.0 and math.isfinite(ends[0]) else ends[0]
+    return {name: about.mean, f"{name}_low": low, f"{name}_high": ends[1]}
 
 
 def options(found: Comparison) -> pd.DataFrame:
@@ -29,14 +42,7 @@ def options(found: Comparison) -> pd.DataFrame:
         row: dict[str, Any] = {"design": name, "title": title}
         for headline in HEADLINES:
             values = each.xs(name)[headline.name].to_numpy(np.float64)
-            about = interval(values, found.confidence)
-            # What cannot be below 0 is not said to be.
-            low = max(0.0, about.low) if about.mean >= 0.0 else about.low
-            row |= {
-                headline.name: about.mean,
-                f"{headline.name}_low": low,
-                f"{headline.name}_high": about.high,
-            }
+            row |= mean_and_ends(headline.name, values, found.confidence)
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -28,11 +28,21 @@ class Interval:
         return self.mean + self.half_width
 
 
-def interval(values: npt.ArrayLike, confidence_ratio: float) -> Interval:
+def interval(values: npt.ArrayLike, confidence_ratio: float, resolution: float = 0.0) -> Interval:
     """Mean and two-sided confidence interval of independent values.
 
     The interval is that of Student's t with n - 1 degrees of freedom, which takes the values as
     normal. Where all values are the same its width is 0; of one value it is infinite.
+
+    Parameters
+    ----------
+    values
+        float64[n]; what is not finite is left out.
+    confidence_ratio
+        Between 0 and 1.
+    resolution
+        Steps in which the values come, in their unit. A few such values may be the same by chance,
+        so their spread is taken as no less than that of rounding to a step, step / sqrt(12).
     """
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
@@ -40,7 +50,8 @@ def interval(values: npt.ArrayLike, confidence_ratio: float) -> Interval:
         return Interval(math.nan, math.nan, 0)
     if known.size == 1:
         return Interval(float(known[0]), math.inf, 1)
-    error = float(np.std(known, ddof=1)) / math.sqrt(known.size)
+    spread = max(float(np.std(known, ddof=1)), resolution / math.sqrt(12.0))
+    error = spread / math.sqrt(known.size)
     width = student_t(known.size - 1, confidence_ratio) * error if error > 0 else 0.0
     return Interval(float(known.mean()), width, int(known.size))
 

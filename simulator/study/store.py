@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -32,8 +32,8 @@ FORMAT: Final = "crossprem-sweep"
 DESIGN: Final = "design.json"
 POINTS: Final = "points"
 TABLE: Final = "table.parquet"
-MAGIC: Final = b"PAR1"
-"""First and last bytes of a Parquet file that is whole."""
+PARTIAL: Final = ".partial"
+"""End of the name of a file that is being written."""
 OK: Final = "ok"
 FAILED: Final = "failed"
 READ_TOGETHER: Final = 500
@@ -76,7 +76,7 @@ def schema() -> Any:
 
 
 def to_bytes(table: Any, *, is_small: bool = False) -> bytes:
-    """An Arrow table as a Parquet file; the same table gives the same bytes.
+    """An Arrow table as a Parquet file, each page with a checksum; the same table, the same bytes.
 
     A table of a few rows is written without what would only cost time for so few: compression,
     dictionaries, statistics.
@@ -88,18 +88,23 @@ def to_bytes(table: Any, *, is_small: bool = False) -> bytes:
     how: dict[str, Any] = {"compression": "zstd"}
     if is_small:
         how = {"compression": "none", "use_dictionary": False, "write_statistics": False}
-    pq.write_table(table, sink, store_schema=not is_small, **how)
+    pq.write_table(table, sink, store_schema=not is_small, write_page_checksum=True, **how)
     content: bytes = sink.getvalue().to_pybytes()
     return content
 
 
-def from_bytes(content: bytes, columns: Sequence[str] | None = None) -> Any:
-    """The Arrow table of a small Parquet file, or some of its columns."""
+def from_bytes(content: bytes) -> Any:
+    """The Arrow table of a Parquet file of ours, or None if the file is damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False)
-    return file.read(columns, use_threads=False)
+    try:
+        file = pq.ParquetFile(
+            pa.BufferReader(content), pre_buffer=False, page_checksum_verification=True
+        )
+        return file.read(use_threads=False)
+    except (OSError, ValueError, pa.ArrowException):
+        return None
 
 
 class Store:
@@ -116,9 +121,10 @@ class Store:
 
         try:
             self._files, self._root = url_to_fs(url)
-        except (ImportError, ValueError) as error:
+        except (ImportError, OSError, ValueError) as error:
             raise UsageError(f"{url}: cannot be opened ({error}); name a folder") from error
         self._is_local = "file" in _protocols(self._files)
+        self.is_of_one_process = "memory" in _protocols(self._files)
         self.url = url
 
     def path(self, name: str) -> str:
@@ -131,7 +137,7 @@ class Store:
         if not self._is_local:
             self._files.pipe_file(path, content)  # object stores show a file when it is whole
             return
-        partial = Path(f"{path}.{uuid.uuid4().hex}.partial")
+        partial = Path(f"{path}.{uuid.uuid4().hex}{PARTIAL}")
         try:
             partial.write_bytes(content)
             partial.replace(path)
@@ -141,30 +147,39 @@ class Store:
 
     def get(self, name: str) -> bytes | None:
         """Read a file; None if there is none."""
+        path = self.path(name)
         try:
-            content: bytes = self._files.cat_file(self.path(name))
+            content: bytes = (
+                Path(path).read_bytes() if self._is_local else self._files.cat_file(path)
+            )
         except FileNotFoundError:
             return None
         return content
 
     def kept(self, address: str) -> tuple[str, str] | None:
-        """Status and error of a point whose file is there and whole, else None."""
+        """Status and error of a point whose file is there and undamaged, else None."""
         try:
             content = self.get(point_file(address))
         except OSError:
             return None
-        if content is None or not content.endswith(MAGIC):
+        rows = None if content is None else from_bytes(content)
+        if rows is None or rows.schema != schema():
             return None
-        rows = from_bytes(content, ["status", "error"]).slice(0, 1).to_pylist()
-        row = rows[0] if rows else {"status": OK, "error": None}  # nobody sent a packet
-        return str(row["status"]), str(row["error"] or "")
+        if rows.num_rows == 0:
+            return OK, ""  # nobody sent a packet
+        row = rows.slice(0, 1).to_pylist()[0]
+        return (row["status"], row["error"] or "") if row["address"] == address else None
 
     def is_empty(self) -> bool:
-        """Whether nothing is in the folder, or there is none."""
-        return not self._files.exists(self._root) or not self._files.ls(self._root)
+        """Whether nothing is in the folder, leftovers of a killed `put` aside, or there is none."""
+        if not self._files.exists(self._root):
+            return True
+        return all(name.endswith(PARTIAL) for name in self._files.ls(self._root, detail=False))
 
-    def prepare(self) -> None:
-        """Make the folder and see that it can be written.
+    def prepare(self, design: bytes) -> None:
+        """Make the folder, write `design.json` in it, and so see that it can be written.
+
+        That file is the first one, so the folder counts as ours whenever the sweep is killed.
 
         Raises
         ------
@@ -172,30 +187,43 @@ class Store:
             If it cannot be made or written.
         """
         try:
+            self._files.makedirs(self._root, exist_ok=True)
+            self.put(DESIGN, design)
             self._files.makedirs(self.path(POINTS), exist_ok=True)
-            probe = f"{POINTS}/.{uuid.uuid4().hex}.probe"
-            self.put(probe, b"")
-            self._files.rm_file(self.path(probe))
         except OSError as error:
             raise UsageError(
                 f"{self.url}: cannot be written ({error.strerror or error}); choose another folder"
             ) from error
 
     def points(self, addresses: Iterable[str]) -> Any:
-        """The rows of some points, one after the other, as an Arrow table."""
+        """The rows of some points, one after the other, as an Arrow table.
+
+        Raises
+        ------
+        UsageError
+            If a point that was there is so no more.
+        """
         import pyarrow as pa
 
         paths = [self.path(point_file(address)) for address in addresses]
         parts = [schema().empty_table()]
         for begin in range(0, len(paths), READ_TOGETHER):
             some = paths[begin : begin + READ_TOGETHER]
-            found = self._files.cat(some)
-            tables = [from_bytes(found[path]) for path in some]
+            # Not `cat`, which would take brackets in the name of the folder for a pattern.
+            found = self._files.cat_ranges(some, None, None, on_error="return")
+            tables = []
+            for path, content in zip(some, found, strict=True):
+                table = from_bytes(content) if isinstance(content, bytes) else None
+                if table is None:
+                    raise UsageError(
+                        f"{path}: was removed or damaged while the sweep ran; go on with --resume"
+                    )
+                tables.append(table)
             parts.append(pa.concat_tables(tables).combine_chunks())
         return pa.concat_tables(parts).combine_chunks()
 
     def design(self) -> dict[str, Any] | None:
-        """What `design.json` says; None if the folder is not of a sweep."""
+        """What `design.json` says, nothing if it is damaged; None if this is no folder of ours."""
         try:
             content = self.get(DESIGN)
         except OSError as error:
@@ -208,7 +236,7 @@ class Store:
         try:
             found = json.loads(content)
         except ValueError:
-            return None
+            return {} if self._files.exists(self.path(POINTS)) else None
         is_ours = isinstance(found, dict) and found.get("format") == FORMAT
         return found if is_ours else None
 

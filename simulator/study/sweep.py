@@ -8,7 +8,7 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -29,6 +29,7 @@ from simulator.study.store import (
     TABLE,
     Store,
     absolute,
+    from_bytes,
     schema,
     to_bytes,
     version_hash,
@@ -151,7 +152,8 @@ def sweep(
     ScenarioError
         If the design is wrong.
     UsageError
-        If the folder is not new, is of another design, or cannot be written.
+        If the folder is not new, is of another design, or cannot be written, or if the scheduler
+        is lost.
     """
     begin_s = time.monotonic()
     whole = read_design(Path(design), set)
@@ -174,6 +176,10 @@ def sweep(
     )
     try:
         done = _Hands(pool, job, whole.points, progress).compute()
+    except CancelledError as error:  # nobody here cancels: Dask does, when its scheduler is gone
+        raise UsageError(
+            f"--scheduler {scheduler}: was lost; start it again and go on with --resume"
+        ) from error
     finally:
         pool.close()
     table = _table(whole, store, done)
@@ -193,9 +199,6 @@ def open_sweep(place: str | os.PathLike[str]) -> Sweep:
     UsageError
         If it is none, or the sweep has not ended.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     store = Store(absolute(place))
     about = store.design()
     if about is None:
@@ -203,8 +206,11 @@ def open_sweep(place: str | os.PathLike[str]) -> Sweep:
     content = store.get(TABLE)
     if content is None:
         raise UsageError(f"{place}: the sweep has not ended; go on with --resume")
-    table = pq.read_table(pa.BufferReader(content))
-    return Sweep(store.url, about["title"], _frame(table), about["points"])
+    table = from_bytes(content)
+    if table is None:
+        raise UsageError(f"{place}: {TABLE} is damaged; write it anew with --resume")
+    frame = _frame(table)
+    return Sweep(store.url, about.get("title", ""), frame, frame["point"].nunique())
 
 
 def default_folder(whole: Sweepable) -> str:
@@ -215,6 +221,10 @@ def default_folder(whole: Sweepable) -> str:
 def _opened(whole: Sweepable, out: str | os.PathLike[str] | None, *, resume: bool) -> Store:
     """The store of this sweep, new or with what there is of it."""
     store = Store(absolute(default_folder(whole) if out is None else out))
+    if store.is_of_one_process:
+        raise UsageError(
+            f"{store.url}: workers are other processes and do not see it; name a folder"
+        )
     about = store.design()
     if about is None and not store.is_empty():
         raise UsageError(
@@ -224,14 +234,12 @@ def _opened(whole: Sweepable, out: str | os.PathLike[str] | None, *, resume: boo
         raise UsageError(
             f"{store.url}: holds a sweep already; go on with --resume, or choose a new folder"
         )
-    if about is not None and about["fingerprint"] != whole.fingerprint:
+    if about and about.get("fingerprint") != whole.fingerprint:
         raise UsageError(
             f"{store.url}: is of another design; the design or a scenario has changed since, so "
             "choose a new folder"
         )
-    store.prepare()
-    if about is None:
-        store.put(DESIGN, _about(whole))
+    store.prepare(_about(whole))
     return store
 
 

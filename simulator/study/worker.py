@@ -119,6 +119,8 @@ def _guarded(job: Job, store: Store, point: Point) -> Done:
         return Done(point.number, FAILED, error=f"took longer than {job.timeout_s:g} s")
     except MemoryError:
         return Done(point.number, FAILED, error="MemoryError: the machine has too little memory")
+    except SystemExit as error:
+        return Done(point.number, FAILED, error=f"SystemExit: {error.code}")
     finally:
         faulthandler.cancel_dump_traceback_later()
 

@@ -10,7 +10,8 @@ from simulator.base import fields
 from simulator.base.fields import Quantity, Size, catalogued
 from simulator.base.units import SIZE
 from simulator.draft import SCENARIO
-from simulator.plan import FORWARD, RETURN, unit
+from simulator.draws import unit
+from simulator.plan import FORWARD, RETURN
 from simulator.ways import StreamDraft
 
 

@@ -9,7 +9,6 @@ from pydantic import Field
 from simulator.arrivals import Varying
 from simulator.base import fields
 from simulator.base.fields import OfferedRate, PacketSize, Rate, defaulted
-from simulator.plan import FORWARD, RETURN, Direction
 from simulator.ways import StreamDraft
 
 
@@ -32,13 +31,7 @@ Schema = Constant
 
 def plan_rows(constant: Constant, stream: StreamDraft) -> None:
     """Add the flows of UDP of each direction that sends."""
-    rates: tuple[tuple[Direction, float], ...] = (
-        (FORWARD, constant.rate),
-        (RETURN, constant.reply_rate),
-    )
-    for direction, rate_bps in rates:
-        if rate_bps == 0:
-            continue
+    for direction, rate_bps in stream.sending(constant.rate, constant.reply_rate):
         sizes_bytes, weights = stream.packet_sizes(direction, constant.packet_size)
         for flow in range(constant.flows):
             label = stream.label(str(flow))

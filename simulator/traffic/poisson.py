@@ -9,7 +9,6 @@ from pydantic import Field
 from simulator.arrivals import DayProfile, Varying
 from simulator.base import fields
 from simulator.base.fields import OfferedRate, PacketSize, Rate, defaulted
-from simulator.plan import FORWARD, RETURN, Direction
 from simulator.ways import StreamDraft
 
 
@@ -37,13 +36,7 @@ def plan_rows(poisson: Poisson, stream: StreamDraft) -> None:
 
     The stream stands for many small flows of UDP; parts of a Poisson process are Poisson again.
     """
-    rates: tuple[tuple[Direction, float], ...] = (
-        (FORWARD, poisson.rate),
-        (RETURN, poisson.reply_rate),
-    )
-    for direction, rate_bps in rates:
-        if rate_bps == 0:
-            continue
+    for direction, rate_bps in stream.sending(poisson.rate, poisson.reply_rate):
         sizes_bytes, weights = stream.packet_sizes(direction, poisson.packet_size)
         parts_count = stream.equal_parts_count(direction)
         for part in range(parts_count):

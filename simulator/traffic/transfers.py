@@ -17,8 +17,6 @@ from simulator.base.units import BITS_PER_BYTE, SIZE
 from simulator.plan import FORWARD, RETURN, Direction
 from simulator.ways import StreamDraft
 
-FLOW_LEVEL_ONLY = True
-
 
 class Transfers(Varying, fields.TrafficSchema):
     """TCP transfers of finite size that come one after another."""

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from kernels import layout
 from simulator.base.errors import InternalError
 from simulator.dataplane import DataPlane
+from simulator.draws import exponential, unit
 from simulator.flowlevel.handover import Bulk
-from simulator.plan import PS_PER_S, Plan, SourcePlan, TcpFlowPlan, exponential, to_ps, unit
+from simulator.plan import PS_PER_S, Plan, SourcePlan, TcpFlowPlan, to_ps
 from simulator.recorder import Recorder, Window
 from simulator.zoom.course import State, routes_of_packets
 

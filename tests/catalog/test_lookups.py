@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.base.errors import CatalogError
-from simulator.catalog import load_catalog, lookups
+from simulator.catalog import load_catalog, places
 
 NOW = load_catalog()
 ERA_2017 = load_catalog("2017-12")
@@ -205,9 +205,9 @@ def test_rtt_inside_a_region():
 
 
 def test_rtt_of_the_other_direction_stands_in(monkeypatch):
-    whole = lookups._rtt_matrix()
+    whole = places.rtt_matrix()
     one_way = {("West Europe", "UK South"): whole["West Europe", "UK South"]}
-    monkeypatch.setattr(lookups, "_rtt_matrix", lambda: one_way)
+    monkeypatch.setattr(places, "rtt_matrix", lambda: one_way)
     there, back = NOW.rtt_s("West Europe", "UK South"), NOW.rtt_s("UK South", "West Europe")
     assert there.value_s == back.value_s
     assert "West Europe - UK South" in back.cite()
@@ -215,7 +215,7 @@ def test_rtt_of_the_other_direction_stands_in(monkeypatch):
 
 def test_rtt_by_distance_where_the_matrix_has_no_entry(monkeypatch):
     measured_s = NOW.rtt_s("West Europe", "East US").value_s
-    monkeypatch.setattr(lookups, "_rtt_matrix", dict)
+    monkeypatch.setattr(places, "rtt_matrix", dict)
     estimated = NOW.rtt_s("West Europe", "East US")
     assert estimated.value_s == pytest.approx(measured_s, rel=0.35)
     assert estimated.status == "estimate"
@@ -224,17 +224,17 @@ def test_rtt_by_distance_where_the_matrix_has_no_entry(monkeypatch):
 
 def test_great_circle_by_hand():
     # A quarter of the equator, and pole to pole.
-    assert lookups.great_circle_m((0, 0), (0, 90), 1.0) == pytest.approx(1.5707963)
-    assert lookups.great_circle_m((90, 0), (-90, 0), 1.0) == pytest.approx(3.1415927)
-    assert lookups.great_circle_m((10, 20), (10, 20), 1.0) == 0
+    assert places.great_circle_m((0, 0), (0, 90), 1.0) == pytest.approx(1.5707963)
+    assert places.great_circle_m((90, 0), (-90, 0), 1.0) == pytest.approx(3.1415927)
+    assert places.great_circle_m((10, 20), (10, 20), 1.0) == 0
 
 
 def test_rtt_by_distance_by_hand():
     # 1,730 km is a row of the table: stretch 2.1, 2 x 1,730 km / 200,000 km/s = 17.3 ms.
     rows = NOW.table("distance-latency").rows
-    assert lookups._stretch_ratio(rows, 1_730_000) == pytest.approx(2.1)
-    assert lookups._stretch_ratio(rows, 1.0) == 4.0
-    assert lookups._stretch_ratio(rows, 2e7) == 1.6
+    assert places.stretch_ratio_at(rows, 1_730_000) == pytest.approx(2.1)
+    assert places.stretch_ratio_at(rows, 1.0) == 4.0
+    assert places.stretch_ratio_at(rows, 2e7) == 1.6
     north = 47.233 + 1_730_000 / (6_371_008.8 * 3.141592653589793) * 180
     rtt = NOW.rtt_from_place_s(north, -119.852, "West US 2")
     assert rtt.value_s == pytest.approx(2.1 * 0.0173, rel=1e-6)
@@ -244,7 +244,7 @@ def test_rtt_by_distance_by_hand():
 def test_more_distance_never_takes_less_time(distance_m, factor):
     rows = NOW.table("distance-latency").rows
     near_m, far_m = distance_m, distance_m * factor
-    assert near_m * lookups._stretch_ratio(rows, near_m) <= far_m * lookups._stretch_ratio(
+    assert near_m * places.stretch_ratio_at(rows, near_m) <= far_m * places.stretch_ratio_at(
         rows, far_m
     )
 

@@ -18,11 +18,10 @@ from simulator.plan import (
     RETURN,
     Distribution,
     Encapsulation,
-    Plan,
-    PlanBuilder,
     Profile,
     to_ps,
 )
+from simulator.plan_builder import PlanBuilder, plan_from_hops
 from simulator.result import Result
 from tests.flowlevel.cases import at_flow_level, planned
 
@@ -37,7 +36,7 @@ CLOSED = {"kind": "tcp", "route": ["link", "there"], "ack_route": ["back"], **TC
 
 
 def by_hand(*streams, hops=HOPS, horizon_s=20.0, **more):
-    plan = Plan.from_hops(hops, list(streams), horizon_s=horizon_s, warm_up_s=5.0, **more)
+    plan = plan_from_hops(hops, list(streams), horizon_s=horizon_s, warm_up_s=5.0, **more)
     return replace(plan, fidelity="flow")
 
 

@@ -6,7 +6,8 @@ import pytest
 from simulator import engine
 from simulator.base.errors import InternalError
 from simulator.flowlevel import FlowPlane, serving, shares
-from simulator.plan import FORWARD, RETURN, Distribution, PlanBuilder, to_ps
+from simulator.plan import FORWARD, RETURN, Distribution, to_ps
+from simulator.plan_builder import PlanBuilder
 from simulator.planner import build
 from simulator.result import Result
 from simulator.scenario import load

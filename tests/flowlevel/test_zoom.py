@@ -12,7 +12,8 @@ from simulator import cli, engine, plots, zoom
 from simulator.base.errors import InternalError, ScenarioError
 from simulator.flowlevel import FlowPlane
 from simulator.metrics.accounting import imbalances
-from simulator.plan import PS_PER_S, Plan, ZoomPlan, to_ps
+from simulator.plan import PS_PER_S, ZoomPlan, to_ps
+from simulator.plan_builder import plan_from_hops
 from simulator.planner import build
 from simulator.planner.estimate import flow_level, windows_suggestion
 from simulator.recorder import Event, Window
@@ -205,7 +206,7 @@ def test_the_bytes_that_a_hop_has_served_are_known_in_a_window():
 
 
 def windows(times_s, *, horizon_s=1000, bin_s=10, before_s=5, after_s=60, at_most_s=1800):
-    plan = Plan.from_hops(
+    plan = plan_from_hops(
         [{"name": "a", "rate_bps": 1e9}],
         [{"name": "s", "route": ["a"], "sizes_bytes": [100], "rate_bps": 1e6}],
         horizon_s=horizon_s,

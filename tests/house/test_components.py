@@ -39,7 +39,7 @@ SUBJECTS = {
             "components/clients.py",
             "point_to_site",
             "faults/p2s_login_storm.py",
-            "scenario/client_checks.py",
+            "scenario/checks/clients.py",
         ),
         registered=("clients", "vpn.p2s", "p2s-login-storm"),
         words=r"p2s|point.to.site|clients?\b|client.?group|sstp|openvpn|teleworker|address.pool",
@@ -70,7 +70,7 @@ SUBJECTS = {
             "faults/expressroute_one_way.py",
             "faults/msee_maintenance.py",
             "faults/peering_location_outage.py",
-            "scenario/expressroute_checks.py",
+            "scenario/checks/expressroute.py",
         ),
         registered=(
             "circuit",
@@ -89,7 +89,7 @@ SUBJECTS = {
         words=r"express.?route|circuit|\bmsee\b|fast.?path|private.?endpoint|peering.?location",
     ),
     "nat": Subject(
-        files=("nat.py", "scenario/nat_checks.py"),
+        files=("nat.py", "scenario/checks/nat.py"),
         registered=("vpn.nat", "ipsec.nat", "nat"),
         words=r"nat.?rules?\b|gateway nat\b|\.nat\b|\bnat: [\[{]|translat",
     ),
@@ -157,7 +157,9 @@ def without(subject: Subject, into: Path) -> Path:
             path.unlink()
     for registry in ("components/__init__.py", "blocks.py", "faults/__init__.py"):
         _take_out(package / registry, modules, subject.registered)
-    _take_out(package / "scenario/checks.py", modules, subject.registered, calls="CHECKS.add")
+    _take_out(
+        package / "scenario/checks/__init__.py", modules, subject.registered, calls="CHECKS.add"
+    )
     return into
 
 
@@ -237,7 +239,12 @@ def test_each_file_of_a_component_is_short():
 
 
 #: Where a subject's modules are listed.
-REGISTRIES = ("components/__init__.py", "blocks.py", "faults/__init__.py", "scenario/checks.py")
+REGISTRIES = (
+    "components/__init__.py",
+    "blocks.py",
+    "faults/__init__.py",
+    "scenario/checks/__init__.py",
+)
 
 
 @cache

@@ -15,18 +15,10 @@ from kernels import layout
 from simulator import dataplane
 from simulator.base.errors import PlanError
 from simulator.dataplane import DataPlane
+from simulator.draws import threshold
 from simulator.network import build_layout
-from simulator.plan import (
-    FORWARD,
-    PLAIN,
-    RETURN,
-    Encapsulation,
-    GilbertElliott,
-    Plan,
-    PlanBuilder,
-    threshold,
-    to_ps,
-)
+from simulator.plan import FORWARD, PLAIN, RETURN, Encapsulation, GilbertElliott, Plan, to_ps
+from simulator.plan_builder import PlanBuilder
 from simulator.recorder import Recorder
 from tests.kernels.oracle import COUNTERS, Oracle
 

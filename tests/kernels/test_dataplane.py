@@ -9,7 +9,8 @@ import pytest
 from kernels import layout
 from simulator import engine
 from simulator.base.errors import PlanError
-from simulator.plan import FORWARD, RETURN, PlanBuilder
+from simulator.plan import FORWARD, RETURN
+from simulator.plan_builder import PlanBuilder
 from tests.kernels.networks import Case, check_conservation, data_plane, digest, play, under_way
 from tests.kernels.test_packets import MS, by_hand, every
 

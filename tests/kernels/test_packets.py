@@ -8,7 +8,8 @@ import pytest
 
 from kernels import layout
 from simulator.dataplane import DataPlane
-from simulator.plan import FORWARD, RETURN, Encapsulation, GilbertElliott, Plan, PlanBuilder
+from simulator.plan import FORWARD, RETURN, Encapsulation, GilbertElliott, Plan
+from simulator.plan_builder import PlanBuilder, plan_from_hops
 from tests.kernels.networks import (
     Case,
     check_conservation,
@@ -191,7 +192,7 @@ def test_each_packet_is_seen_at_each_hop():
 
 
 def by_hand(hops, streams, horizon_s=0.1, **arguments) -> DataPlane:
-    return data_plane(Plan.from_hops(hops, streams, horizon_s=horizon_s, **arguments))
+    return data_plane(plan_from_hops(hops, streams, horizon_s=horizon_s, **arguments))
 
 
 def every(gap_s, bytes_, route, name="s", **arguments):

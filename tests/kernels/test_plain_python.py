@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulator.plan import FORWARD, RETURN, Encapsulation, GilbertElliott, Plan, PlanBuilder
+from simulator.plan import FORWARD, RETURN, Encapsulation, GilbertElliott, Plan
+from simulator.plan_builder import PlanBuilder
 from tests.kernels.networks import Case, data_plane, digest, play, random_case
 
 ROOT = Path(__file__).resolve().parents[2]

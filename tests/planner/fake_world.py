@@ -9,7 +9,8 @@ from typing import Any
 import simpy
 
 from simulator.base.keys import random_key
-from simulator.plan import PS_PER_S, Process, to_ps, unit
+from simulator.draws import unit
+from simulator.plan import PS_PER_S, Process, to_ps
 from simulator.world import RestartableTimer
 
 

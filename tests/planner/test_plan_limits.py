@@ -4,7 +4,9 @@ import math
 
 import pytest
 
-from simulator.plan import FORWARD, Encapsulation, PlanBuilder, exponential, unit
+from simulator.draws import exponential, unit
+from simulator.plan import FORWARD, Encapsulation
+from simulator.plan_builder import PlanBuilder
 
 
 def builder():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from kernels.random import mix, uniform
-from simulator.plan import FORWARD, PlanBuilder
+from simulator.plan import FORWARD
+from simulator.plan_builder import PlanBuilder
 from simulator.planner.round_trip import mean_jitter_s, uniforms
 from simulator.planner.tcp_range import Bottleneck, Stall, reached
 

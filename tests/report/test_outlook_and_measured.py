@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -9,10 +10,15 @@ from simulator import load, run
 from simulator.base.errors import UsageError
 from simulator.catalog import load_catalog
 from simulator.report import write_report
+from simulator.report.assumptions import shared
+from simulator.report.decision import answer
 from simulator.report.evidence import Evidence
+from simulator.report.figures import show
 from simulator.report.findings import findings
 from simulator.report.measured import OUTAGES, comparable
 from tests.report.conftest import SCENARIO
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +38,8 @@ def test_ceilings_are_full_when_the_growth_has_filled_them(evidence):
 def test_the_growth_of_the_scenario_is_taken_unless_another_is_asked_for(run_folder, tmp_path):
     assert Evidence(run_folder).outlook is None
     text = write_report(run_folder, tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "The scenario states no growth." in text
+    assert "Growth of the load: the scenario states none." in text
+    assert 'id="growth"' not in text
     text = write_report(run_folder, tmp_path / "grown.html", growth="3 %/month").read_text("utf-8")
     assert "If the load grows by 3 %/month (asked for)" in text
     with pytest.raises(UsageError, match="--growth"):
@@ -53,6 +60,46 @@ def test_a_published_outage_is_chosen_by_fault_and_topology(evidence):
     assert outage.measured == "1.5 min"
     longest_s = max(row["outage_s"] for row in evidence.summary["failovers"])
     assert evidence.at(outage.path) == longest_s
+
+
+def test_tcp_over_a_circuit_stands_beside_the_nearest_step_of_the_ladder(tmp_path):
+    scenario = load(ROOT / "scenarios/failover-at-peak.yaml").with_(
+        {"run.horizon": "21 s", "faults": []}
+    )
+    found = Evidence(run(scenario).save(tmp_path / "run", figures=False))
+    stream = next(s for s in found.explanation.streams if s.stream == "backup")
+    # Measured at 5, 40, 55, 74 ms and more, with 1 and with 16 sessions; here 4 flows.
+    assert stream.rtt_s == pytest.approx(0.0154, abs=0.001)
+    (transfer,) = [c for c in comparable(found) if "TCP" in c.quantity]
+    assert "validation-targets V008" in transfer.source
+    assert transfer.measured == "38.8 Mbit/s, round trip 40 ms"
+    assert "circuit link paris.primary binds here" in transfer.differs
+    number = next(n for n, row in found.payload if row["stream"] == "backup")
+    assert transfer.path == f"streams[{number}].goodput_bps"
+
+
+def test_the_tail_is_that_of_a_stream_in_a_tunnel(evidence):
+    found = next(c for c in comparable(evidence) if "p99" in c.quantity)
+    # V056 less V054: 13.9 to 15.5 ms less 6.16 to 6.19 ms.
+    assert found.measured == "7.71 ms to 9.34 ms"
+    row = max(
+        (r for _, r in evidence.payload if r["latency_s_p99"]), key=lambda r: r["packets_delivered"]
+    )
+    assert evidence.at(found.path) == row["latency_s_p99"] - row["latency_s_p50"]
+
+
+def test_tunnels_of_clients_are_not_one_tunnel(tmp_path):
+    scenario = load(ROOT / "scenarios/point-to-site.yaml").with_(
+        {"run.horizon": "3 s", "run.warm_up": "1 s"}
+    )
+    found = Evidence(run(scenario).save(tmp_path / "run", figures=False))
+    assert [c.quantity for c in comparable(found)] == [
+        "latency of the slowest packets: p99 less p50"
+    ]
+    assert answer(found).facts == (
+        "60 of 500 clients are refused: 22 of 150 old-laptops, 20 of 270 laptops, "
+        "18 of 80 tablets; the findings say why.",
+    )
 
 
 def test_every_row_that_is_named_is_in_the_catalogue():
@@ -87,6 +134,34 @@ def test_assumptions_have_range_date_and_reading(evidence):
     assert scope.date == "2022-05-19..2024-01-04"
 
 
+def test_an_assumption_of_many_places_is_one_row(tmp_path):
+    scenario = load(ROOT / "scenarios/multi-site.yaml").with_(
+        {"run.horizon": "1 s", "run.warm_up": "0 s"}
+    )
+    found = Evidence(run(scenario).save(tmp_path / "run", figures=False))
+    rows = shared(found.assumptions)
+    jitter = next(row for row in rows if row.first.path.endswith("isp.jitter"))
+    assert (jitter.count, len(jitter.paths), jitter.more) == (12, 2, 10)
+    assert sum(row.count for row in rows) == len(found.assumptions)
+
+
+def test_the_answer_says_what_the_worst_fault_did(evidence):
+    worst = max(evidence.summary["failovers"], key=lambda row: row["outage_s"])
+    (fact,) = answer(evidence).facts
+    assert fact.startswith(f"internet-outage lyon.isp hurts {worst['stream']} {worst['direction']}")
+    assert show(worst["outage_s"], "duration") in fact
+
+
+def test_streams_that_lose_are_one_finding_the_worst_first(run_folder):
+    evidence = Evidence(run_folder)
+    for row, loss_ratio in zip(evidence.summary["streams"], (0.02, 0.5, 0.001), strict=False):
+        row["loss_ratio"] = loss_ratio
+    (found,) = [finding for finding in findings(evidence) if "loses" in finding.text]
+    first, second = evidence.summary["streams"][:2]
+    assert found.text.startswith(f"{second['stream']} {second['direction']} loses 50 %")
+    assert found.text.endswith(f"as well: {first['stream']} {first['direction']} 2 %")
+
+
 def test_findings_come_by_severity_with_the_rule(run_folder, tmp_path):
     path = run_folder / "summary.json"
     summary = json.loads(path.read_text(encoding="utf-8"))
@@ -97,4 +172,7 @@ def test_findings_come_by_severity_with_the_rule(run_folder, tmp_path):
     (rule,) = [finding for finding in findings(evidence) if finding.rule]
     assert rule.rule == "R044"
     assert "rule" not in rule.text
+    evidence.summary["warnings"] = ["designs/a.yaml:1:2 x = 1: is low (rule R044; catalogue t 1)"]
+    (rule,) = [finding for finding in findings(evidence) if finding.rule]
+    assert (rule.rule, rule.text) == ("R044", "a.yaml:1:2 x = 1: is low (catalogue t 1)")
     assert summary["warnings"] != evidence.summary["warnings"]

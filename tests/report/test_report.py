@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import openpyxl
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from simulator import load, run, sweep
 from simulator.base.errors import UsageError
 from simulator.report import write_report
-from simulator.report.charts import Chart, Line, thinned, ticks
+from simulator.report.charts import Chart, Line, Mark, thinned, ticks
+from simulator.report.decision import answer
 from simulator.report.evidence import Evidence
 from simulator.report.figures import show
+from simulator.run import run_replications
 from tests.report.conftest import SCENARIO
 from tests.report.page import Page
 
@@ -124,6 +127,23 @@ def test_the_workbook_holds_every_table_and_a_dictionary(run_folder, tmp_path, e
             assert {(sheet, name) for name in names} <= described
 
 
+def test_headlines_of_replications_are_medians_inside_their_spread(tmp_path):
+    calm = load(SCENARIO).with_({"run.horizon": "4 s", "faults": []})
+    found = run_replications(calm, 4)
+    folder = found.save(tmp_path / "run", figures=False)
+    evidence = Evidence(folder)
+    latency, goodput = answer(evidence).headlines[1:]
+    runs = found.streams
+    for headline, column, pick in ((latency, "latency_s_p95", max), (goodput, "goodput_bps", min)):
+        medians = runs[runs["goodput_bps"] > 0].groupby(["stream", "direction"])[column].median()
+        assert evidence.at(headline.path) == pytest.approx(pick(medians), rel=1e-12)
+        assert "in 90 % of 4 replications" in headline.interval
+    page = Page(write_report(folder, tmp_path / "report.html").read_text(encoding="utf-8"))
+    spread = [(path, value) for path, value, _ in page.numbers if path.startswith("replications.s")]
+    assert len(spread) > 6 * 3 * 3
+    assert all(json.loads(value) == evidence.at(path) for path, value in spread)
+
+
 def test_fifty_streams_stay_below_five_megabytes(tmp_path):
     streams = "\n".join(
         f"  s{n:02d}: {{kind: poisson, from: lyon, to: hub, rate: 1 Mbit/s, packet_size: 1 kB}}"
@@ -176,6 +196,8 @@ def test_a_sweep_is_a_table_of_points(swept, tmp_path):
     shown = [found[f"points[{n}].latency_s_p95"] for n in range(2)]
     assert shown == pytest.approx(list(worst), rel=1e-12)
     assert "points[2].latency_s_p95" not in found
+    assert "of 2 points" in text
+    assert text.count("<td>VpnGw2AZ</td>") == 2, "in the table of its input and in that of points"
     assert "&lt;fails&gt;" in text
     assert "unknown SKU" in text or "Nothing" in text
     assert "http" not in "".join(Page(text).addresses)
@@ -224,6 +246,21 @@ def test_a_thinned_line_keeps_its_highest_point():
     assert len(few_x) == len(few_y) <= 600
     assert np.nanmax(few_y) == 7.0
     assert abs(few_x[int(np.nanargmax(few_y))] - 1_234) < 10
+
+
+def test_bins_are_steps_as_wide_as_a_bin():
+    line = Line("a", [1.0, 2.0])
+    drawing = Chart("c", "m", "n", [0.0, 5.0], [line], "x", "y", bin_width=5.0).html()
+    path = drawing.split(' d="')[1].split('"')[0]
+    # 860 wide with margins of 64 and 16: a bin takes half of 780.
+    assert re.findall(r"[MLH]([\d.]+)", path) == ["64.0", "454.0", "454.0", "844.0"]
+
+
+def test_marks_that_stand_close_share_a_label():
+    marks = [Mark(x, f"event {x}") for x in (0.0, 1.0, 2.0, 50.0)]
+    chart = Chart("c", "m", "n", [0.0, 100.0], [Line("a", [1.0, 1.0])], "x", "y", marks)
+    labels = re.findall(r'text-anchor="middle">([^<]*)</text><title>', chart.html())
+    assert labels == ["1-3", "", "", "4"]
 
 
 def test_a_gap_interrupts_the_line():

@@ -3,7 +3,8 @@
 import numpy as np
 
 from kernels import histogram, layout
-from simulator.plan import FORWARD, PS_PER_S, RETURN, Plan, PlanBuilder
+from simulator.plan import FORWARD, PS_PER_S, RETURN, Plan
+from simulator.plan_builder import PlanBuilder
 from simulator.recorder import BIN_PROBABILITIES, Detection, Event, RunLog
 from simulator.result import About
 

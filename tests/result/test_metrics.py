@@ -9,7 +9,8 @@ from kernels import histogram, layout
 from simulator import metrics
 from simulator.metrics import accounting, hops, latency, rates
 from simulator.metrics.events import merged
-from simulator.plan import PS_PER_S, PlanBuilder
+from simulator.plan import PS_PER_S
+from simulator.plan_builder import PlanBuilder
 from tests.result.handmade import DOWN, HORIZON_S, SILENT, build_plan
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from simulator import metrics, run_folder
 from simulator.base.errors import UsageError
+from simulator.report import write_report
 from simulator.result import Result
 from tests.result.handmade import ABOUT, build_log, build_plan
 
@@ -166,3 +167,36 @@ def test_a_killed_run_leaves_no_folder_that_looks_whole(result, tmp_path):
     assert not target.exists()
     (partial,) = hidden(tmp_path)
     assert not run_folder.is_ours(tmp_path / partial)
+
+
+def test_a_file_that_is_missing_or_changed_is_named(result, tmp_path):
+    folder = result.save(tmp_path / "run")
+    (folder / "streams.parquet").unlink()
+    (folder / "hops.parquet").write_bytes(b"PAR1")
+    summary = folder / "summary.json"
+    summary.write_text(summary.read_text().replace('"seed": 7', '"seed": 8'))
+    with pytest.raises(UsageError) as caught:
+        run_folder.read(folder)
+    assert str(caught.value).splitlines() == [
+        f"{folder / 'hops.parquet'}: was damaged or edited since it was written; run it again",
+        f"{folder / 'streams.parquet'}: cannot be read (No such file or directory); run it again",
+        f"{folder / 'summary.json'}: was damaged or edited since it was written; run it again",
+    ]
+    with pytest.raises(UsageError, match=r"streams\.parquet: cannot be read"):
+        write_report(folder, tmp_path / "report.html")
+
+
+def test_figures_may_be_thrown_away(result, tmp_path):
+    folder = result.save(tmp_path / "run")
+    for file in (folder / "figures").iterdir():
+        file.unlink()
+    assert run_folder.read(folder).summary == result.summary_dict
+
+
+def test_a_folder_of_another_format_is_refused_with_its_version(result, tmp_path):
+    folder = result.save(tmp_path / "run", figures=False)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest |= {"format_version": 7, "crossprem": "9.9"}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UsageError, match=r"format 7 of crossprem 9\.9.* with format 1; run it"):
+        run_folder.read(folder)

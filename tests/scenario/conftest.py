@@ -11,7 +11,8 @@ from simulator.base.errors import ScenarioError
 from simulator.scenario import load
 from simulator.scenario.load import build
 from simulator.scenario.resolve import scalar
-from simulator.scenario.source import Source, read_yaml
+from simulator.scenario.source import Source
+from simulator.scenario.yaml_reader import read_yaml
 
 HERE = Path(__file__).parent
 

@@ -16,7 +16,8 @@ from simulator.base.fields import CatalogueName, Quantity, use_lookup
 from simulator.catalog import load_catalog
 from simulator.scenario import Scenario, load
 from simulator.scenario.shape import Shape, model_fields
-from simulator.scenario.source import Source, TreePath, item_at, read_yaml
+from simulator.scenario.source import Source, TreePath, item_at
+from simulator.scenario.yaml_reader import read_yaml
 from tests.scenario.conftest import block_yaml, problems_of
 
 #: Fields whose text names another thing of the scenario.

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from simulator.base.errors import ScenarioError
 from simulator.scenario import Scenario, load
-from simulator.scenario.source import TreePath, item_at, read_yaml
+from simulator.scenario.source import TreePath, item_at
+from simulator.scenario.yaml_reader import read_yaml
 from tests.scenario.conftest import HERE
 from tests.scenario.test_fields import everything
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.scenario import load, source
+from simulator.scenario import load, yaml_reader
 from tests.scenario.conftest import problems_of
 
 
@@ -102,7 +102,7 @@ def test_deep_nesting(text: str) -> None:
 
 
 def test_forty_levels_are_read() -> None:
-    assert source.read_yaml("a: " + "[" * 39 + "]" * 39, "x").data
+    assert yaml_reader.read_yaml("a: " + "[" * 39 + "]" * 39, "x").data
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -178,18 +178,18 @@ def test_large_nonsense_ends_soon(kind: str) -> None:
 @pytest.mark.validate
 @pytest.mark.parametrize("kind", LARGE)
 def test_nonsense_of_the_largest_size_ends_in_seconds(kind: str) -> None:
-    assert cpu_s(kind, source.CONTENT_CHARACTERS_MAX - 1000) < 30.0
+    assert cpu_s(kind, yaml_reader.CONTENT_CHARACTERS_MAX - 1000) < 30.0
 
 
 def test_too_much_content_is_refused_unparsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    much = "a: [" + "1," * source.CONTENT_CHARACTERS_MAX
+    much = "a: [" + "1," * yaml_reader.CONTENT_CHARACTERS_MAX
     assert "at most 2 MiB beside comments" in only_problem(much)
-    monkeypatch.setattr(source, "NODES_MAX", 1000)
+    monkeypatch.setattr(yaml_reader, "NODES_MAX", 1000)
     assert "at most 1000 keys and values" in only_problem("a: [" + "1," * 1000 + "1]")
 
 
 def test_comments_do_not_count_as_content(smallest: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "CONTENT_CHARACTERS_MAX", len(smallest) + 1001)
+    monkeypatch.setattr(yaml_reader, "CONTENT_CHARACTERS_MAX", len(smallest) + 1001)
     assert load(smallest + "# a comment\n" * 1000) == load(smallest)
 
 
@@ -200,7 +200,7 @@ def test_a_long_value_is_cut_in_the_message(smallest: str) -> None:
 
 def test_plain_scalars_follow_the_core_schema_of_yaml_1_2() -> None:
     text = "[no, yes, on, 1:30, 0o17, 017, 0x1F, 1_000, 2017-12, .5, 1e3, ~, .inf, '1', true, TRUE]"
-    assert source.read_yaml(text, "x").data == [
+    assert yaml_reader.read_yaml(text, "x").data == [
         "no", "yes", "on", "1:30", 15, 17, 31, "1_000", "2017-12", 0.5, 1000.0, None,
         float("inf"), "1", True, True,
     ]  # fmt: skip

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from simulator.arrivals import FOREVER_S, RateSteps
 from simulator.base.errors import CrosspremError, Problem, ScenarioError, UsageError
 from simulator.scenario import load
-from simulator.scenario.rate_tables import ROWS_MAX, read_table
+from simulator.scenario.rate_files import ROWS_MAX
+from simulator.scenario.rate_tables import read_table
 
 SCENARIO = """
 schema_version: 1

@@ -11,7 +11,8 @@ import pytest
 from simulator.catalog import load_catalog
 from simulator.scenario import json_schema, json_schema_text
 from simulator.scenario.schema import SCHEMA_FILE
-from simulator.scenario.source import read_file, read_yaml
+from simulator.scenario.text import read_file
+from simulator.scenario.yaml_reader import read_yaml
 from tests.scenario.conftest import HERE
 from tests.scenario.test_load import COUNTED, SCENARIOS
 

@@ -2,7 +2,7 @@
 
 from simulator.catalog import Default, Origin
 from simulator.plan import FORWARD, RETURN, to_ps
-from simulator.sessions import bgp, routes
+from simulator.sessions import bgp, bgp_spec, routes
 from simulator.sessions.bfd import BfdEnd, BfdSpec
 from simulator.sessions.path import PathSpec
 from simulator.sessions.talk import Rto
@@ -38,7 +38,7 @@ def session(
 ):
     """A session between A and B over one link; `bfd` holds (interval, multiplier) of each end."""
     ends = tuple(
-        bgp.BgpEnd(
+        bgp_spec.BgpEnd(
             name=name,
             keepalive_s=keepalive_s,
             hold_s=hold_s,
@@ -51,7 +51,7 @@ def session(
             "AB", timers, retry_s, hosts, strict=True
         )
     )
-    return bgp.BgpSpec(
+    return bgp_spec.BgpSpec(
         name=LINK,
         ends=ends,
         path=PathSpec({FORWARD: (THERE,), RETURN: (BACK,)}, states, (delay_s, delay_s)),
@@ -71,7 +71,7 @@ def run(spec, *scripts, horizon_s=1000.0, seed=1, replicate=0, routes_of=()):
     for end in routes_of:
         route = routes.RouteSpec(
             name=f"route of {end}",
-            sessions=(bgp.view(LINK, end),),
+            sessions=(bgp_spec.view(LINK, end),),
             withdraw=fixed(2.0, "withdraw"),
             install=fixed(3.0, "install"),
             advertise_s=1.0,

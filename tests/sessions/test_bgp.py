@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simulator.recorder import Detection
-from simulator.sessions import bgp
+from simulator.sessions import bgp_spec
 from simulator.states import DOWN, DRAINED, FAILED, UP, tell
 from tests.sessions.lab import BACK, LINK, THERE, cut, downs, is_idle, lossy, run, session
 
@@ -141,7 +141,7 @@ def test_an_outage_shorter_than_the_hold_time_is_survived_by_repetition():
 
 def test_an_administrator_closes_without_detection_time():
     delay_s = 0.005
-    closer = script(FAULT_S, bgp.admin(LINK, "B"), DOWN)
+    closer = script(FAULT_S, bgp_spec.admin(LINK, "B"), DOWN)
     world = run(session(delay_s=delay_s), closer, cut(BOTH, FAULT_S))
     found = downs(world)
     assert found["B"].time_s == FAULT_S
@@ -163,7 +163,10 @@ def test_a_reset_comes_back_after_a_connect_retry():
     waits = []
     for replicate in range(60):
         world = run(
-            session(), script(FAULT_S, bgp.reset(LINK, "A")), replicate=replicate, horizon_s=300
+            session(),
+            script(FAULT_S, bgp_spec.reset(LINK, "A")),
+            replicate=replicate,
+            horizon_s=300,
         )
         (event,) = world.of_kind("bgp-established")
         waits.append(event.time_s - FAULT_S)

@@ -3,14 +3,15 @@
 import pytest
 
 from simulator import engine
-from simulator.plan import FORWARD, Plan
+from simulator.plan import FORWARD
+from simulator.plan_builder import plan_from_hops
 
 SEEN: list = []
 
 
 def plan(*, rate_bps, horizon_s=6.0, script=None):
     """A server of 1 Mbit/s and a path; a process notes what watching tells."""
-    made = Plan.from_hops(
+    made = plan_from_hops(
         [
             {"name": "narrow", "rate_bps": 1e6, "buffer_bytes": 10_000},
             {"name": "line", "kind": "path", "delay_s": 1e-3},

@@ -3,13 +3,14 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 import simulator
 from simulator import cli
 from simulator.base.errors import UsageError
 from simulator.catalog import load_catalog
-from simulator.study.axis import CARRIES, OVERLOADED, REFUSED, RETIRED, parse_axis, rank
+from simulator.study.axis import CARRIES, OVERLOADED, REFUSED, RETIRED, names_of, parse_axis, rank
 from simulator.study.backup import backup, without_expressroute
 from tests.study.conftest import BASE, ROOT
 
@@ -56,6 +57,38 @@ def test_what_a_rule_refuses_stays_with_its_reason():
     assert "(rule R" in table.loc["Basic", "reason"]
     assert math.isnan(table.loc["Basic", "goodput_bps"])
     assert "is not in the catalogue" in table.loc["VpnGw9", "reason"]
+
+
+def test_replications_give_every_figure_an_interval_that_says_how_many():
+    design = simulator.load(BASE).with_(SHORT)
+    one = rank(design, SKU, ["VpnGw1AZ", "VpnGw9"])
+    assert one.table.filter(regex="_(low|high)$").isna().all(axis=None)
+    assert "One run of each value" in one.markdown()
+    several = rank(design, SKU, ["VpnGw1AZ", "VpnGw9"], replications=4)
+    row = several.table.set_index("value").loc["VpnGw1AZ"]
+    runs = [simulator.run(design, replicate=k) for k in range(4)]
+    latencies = [result.streams["latency_s_p95"].max() for result in runs]
+    costs = [result.monthly_cost_usd for result in runs]
+    # Student's t with 3 degrees of freedom: t(0.995) = 5.841; the error of a mean is s / sqrt(4).
+    for name, values in {"latency_s_p95": latencies, "monthly_cost_usd": costs}.items():
+        half = 5.841 * np.std(values, ddof=1) / 2
+        assert row[name] == pytest.approx(np.mean(values))
+        assert row[f"{name}_high"] - row[name] == pytest.approx(half, rel=1e-3)
+        assert row[f"{name}_low"] == pytest.approx(max(0.0, row[name] - half), rel=1e-3)
+    assert math.isnan(several.table.set_index("value").loc["VpnGw9", "goodput_bps_low"])
+    text = several.markdown()
+    assert "4 replications of each value" in text
+    assert f"{1e3 * row['latency_s_p95']:.3g} ms +- " in text
+    assert "99 % confidence by itself" in text
+    assert "<td>VpnGw1AZ</td>" in several._repr_html_()
+    assert repr(several).endswith(": 1 carries the load, 1 refused>")
+
+
+def test_an_input_that_is_not_written_can_be_an_axis_as_well():
+    design = simulator.load(COEXISTENCE)
+    assert "ipsec" not in design.written.data["connections"]["nantes-vpn"]
+    names = names_of(design, "connections.nantes-vpn.ipsec.encryption")
+    assert "GCMAES256" in names
 
 
 def test_the_era_decides_which_skus_there_are():

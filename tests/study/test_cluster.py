@@ -68,7 +68,7 @@ def test_results_go_wherever_fsspec_reaches(whole):
     folder, _ = whole
     here = store.Store(str(folder))
     there = store.Store("memory://sweep")
-    there.prepare()
+    there.prepare(b"{}")
     assert there.is_empty() is False
     for name in point_files(folder):
         there.put(f"{store.POINTS}/{name}", here.get(f"{store.POINTS}/{name}"))

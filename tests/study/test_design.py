@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.base.errors import ScenarioError
+from simulator.base.errors import ScenarioError, UsageError
 from simulator.base.units import RATE, parse_quantity
 from simulator.scenario.load import build
 from simulator.study.design import read_design
@@ -73,6 +73,62 @@ def test_a_sample_fills_every_stratum_and_repeats(tmp_path, method):
     assert values(designed(tmp_path, text + "sample_seed: 2\n")) != first
 
 
+@pytest.mark.parametrize(
+    ("path", "ends", "expected"),
+    [
+        ("run.horizon", "{from: 10 ms, to: 25 ms, whole: true, steps: 4}", [10, 15, 20, 25]),
+        ("run.horizon", "{from: 25 ms, to: 10 ms, whole: true, steps: 3}", [25, 18, 10]),
+        (
+            RATE_PATH,
+            "{from: 1 Mbit/s, to: 1 Gbit/s, whole: true, steps: 3, scale: log}",
+            [1, 32, 1000],
+        ),
+        (
+            "sites.lyon.internet.isp.loss",
+            "{from: 1 %, to: 10 %, whole: true, steps: 3}",
+            [1, 6, 10],
+        ),
+        ("run.seed", "{from: 1, to: 10, whole: true, steps: 3}", [1, 6, 10]),
+    ],
+)
+def test_whole_numbers_are_those_of_the_unit_of_the_first_end(tmp_path, path, ends, expected):
+    found = values(designed(tmp_path, f"vary: {{{path}: {ends}}}\n"))
+    factor = {"ms": 1, "Mbit/s": 1, "Gbit/s": 1000, "%": 1, "": 1}
+    read = [str(value).partition(" ") for (value,) in found]
+    assert [float(number) * factor[unit] for number, _, unit in read] == expected
+
+
+@pytest.mark.parametrize("method", ["latin-hypercube", "sobol"])
+def test_whole_numbers_of_a_sample_are_equally_likely_both_ends_included(tmp_path, method):
+    text = f"method: {method}\npoints: 64\nvary: {{run.seed: {{from: 4, to: 1, whole: true}}}}\n"
+    found = [value for (value,) in values(designed(tmp_path, text))]
+    assert {value: found.count(value) for value in set(found)} == dict.fromkeys((1, 2, 3, 4), 16)
+    assert all(type(value) is int for value in found)
+
+
+def test_whole_numbers_of_a_logarithmic_sample_are_rarer_the_larger_they_are(tmp_path):
+    span = "{from: 1, to: 7, whole: true, scale: log}"
+    text = f"method: latin-hypercube\npoints: 3000\nvary: {{run.seed: {span}}}\n"
+    found = [value for (value,) in values(designed(tmp_path, text))]
+    for k in range(1, 8):  # each stands for the stretch to the next: log(1 + 1/k) of log(8)
+        assert found.count(k) == pytest.approx(3000 * math.log(1 + 1 / k) / math.log(8), abs=1)
+
+
+def test_a_sample_of_a_span_with_steps_takes_these_and_no_other(tmp_path):
+    span = "{from: 0 Mbit/s, to: 16 Mbit/s, steps: 3}"
+    text = f"method: latin-hypercube\npoints: 9\nvary: {{{RATE_PATH}: {span}}}\n"
+    found = [value for (value,) in values(designed(tmp_path, text))]
+    assert sorted(found) == ["0 bit/s"] * 3 + ["16 Mbit/s"] * 3 + ["8 Mbit/s"] * 3
+
+
+def test_a_sample_of_no_power_of_two_is_the_beginning_of_the_longer_one(tmp_path):
+    text = f"method: sobol\nvary: {{{RATE_PATH}: {{from: 1 Mbit/s, to: 1 Gbit/s, scale: log}}}}\n"
+    some, more = (values(designed(tmp_path, f"{text}points: {count}\n")) for count in (5, 8))
+    assert some == more[:5]
+    rates = [parse_quantity(rate, RATE) for (rate,) in more]
+    assert sorted(math.floor(8 * math.log10(rate / 1e6) / 3) for rate in rates) == list(range(8))
+
+
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda path: path.stem)
 def test_every_point_of_a_shipped_design_is_a_scenario(file):
     whole = read_design(file)
@@ -129,21 +185,27 @@ def test_the_levels_whose_kernels_are_needed_are_known_before_the_first_point(
         ("vary:\n  traffic.offic.rate: [1 Mbit/s]\n", "4:3", "did you mean 'office'?"),
         ("set:\n  run.horizn: 1 s\n", "4:3", "did you mean 'horizon'?"),
         ("vary:\n  run.seed: 3\n", "4:13", "must be a list of values or a span"),
-        ("method: sobol\nvary: {run.seed: [1]}\n", "1:1", "needs its size"),
+        ("method: sobol\nvary: {run.seed: [1]}\n", "3:9", "needs its size"),
         ("replications: {at_most: 2, at_least: 5}\n", "3:15", "is less than at_least"),
         ("replications: {at_most: 9, of: latency}\n", "3:15", "there is no column latency"),
         ("timeout: 5\n", "3:10", "needs"),
-        ("method: zip\nvary: {run.seed: [1, 2], run.horizon: [1 s]}\n", "1:1", "as many values"),
+        ("method: zip\nvary: {run.seed: [1, 2], run.horizon: [1 s]}\n", "4:7", "as many values"),
         ("method: grid\nmethod: zip\n", "4:1", "twice"),
         (f"vary:\n  {RATE_PATH}: {{from: 1 Mbit/s, to: 3 s, steps: 2}}\n", "", "same kind of unit"),
         ("vary:\n  run.seed: {from: 1, to: .inf, steps: 3}\n", "4:13", "must be finite numbers"),
-        ("vary: {run.horizon: [1 s], run: [{seed: 2}]}\n", "1:1", "run.horizon lies in run"),
-        ("vary: {run.seed: []}\n", "1:1", "must have at least one value"),
+        ("vary: {run.horizon: [1 s], run: [{seed: 2}]}\n", "3:21", "lies in run, which varies"),
+        ("vary: {run.seed: []}\n", "3:18", "must have at least one value"),
+        ("method: sobol\npoints: 8\n", "3:9", "a sample (sobol) needs vary"),
+        (
+            f"vary:\n  {RATE_PATH}: {{from: 1 Mbit/s, to: 2.5 Mbit/s, steps: 2, whole: true}}\n",
+            "4:24",
+            "both ends are whole numbers of the unit of the first",
+        ),
         (
             "vary:\n"
             "  run.seed: {from: 1, to: 100000, steps: 100000}\n"
             f"  {RATE_PATH}: {{from: 1 Mbit/s, to: 2 Mbit/s, steps: 10000}}\n",
-            "1:1",
+            "4:3",
             "at most 1000000 points, and this would have 1000000000",
         ),
     ],
@@ -154,3 +216,25 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path, text, place, says):
     message = str(caught.value)
     assert f"design.yaml:{place}" in message
     assert says in message
+
+
+def test_every_problem_of_a_design_and_of_its_scenarios_is_said_at_once(tmp_path):
+    with pytest.raises(ScenarioError) as caught:
+        designed(tmp_path, "method: zip\npoints: 3\nvary: {run.seed: [], run.horizon: [1 s]}\n")
+    places = [(problem.line, problem.path) for problem in caught.value.problems]
+    assert places == [(4, "points"), (5, "vary.run.seed")]
+
+    (tmp_path / "broken.yaml").write_text("title: 3 \n\t- x")
+    file = tmp_path / "several.yaml"
+    file.write_text("schema_version: 1\nscenarios: [none.yaml, ., broken.yaml]\n")
+    with pytest.raises(ScenarioError) as caught:
+        read_design(file)
+    message = str(caught.value)
+    assert "several.yaml:2:13 scenarios.0 = none.yaml: cannot read" in message
+    assert "several.yaml:2:24 scenarios.1 = .: cannot read" in message
+    assert "broken.yaml:2:" in message
+
+
+def test_a_value_that_varies_cannot_be_set_from_outside(tmp_path):
+    with pytest.raises(UsageError, match=r"run\.seed: .*design\.yaml varies it"):
+        designed(tmp_path, "vary: {run.seed: [1, 2]}\n", {"run.seed": 7})

@@ -16,6 +16,7 @@ from scipy import stats
 from kernels import layout
 from simulator.dataplane import DataPlane
 from simulator.plan import Plan
+from simulator.plan_builder import plan_from_hops
 from simulator.recorder import RunLog
 
 PS_PER_S = 1e12
@@ -46,7 +47,7 @@ def chain(rates_bps, sizes_bytes, weights, load, packets, seed=1) -> Plan:
         "weights": weights,
         "rate_bps": rate_bps,
     }
-    return Plan.from_hops(
+    return plan_from_hops(
         hops, [stream], horizon_s=horizon_s, time_bin_s=horizon_s / (BATCHES + 1), seed=seed
     )
 
@@ -177,7 +178,7 @@ def test_overload_delivers_the_rate_and_drops_the_rest():
     """130 % of the rate into a finite buffer: throughput is the rate, loss 1 - 1/1.3."""
     hop = {"name": "h", "rate_bps": RATE_BPS, "buffer_bytes": 100_000}
     stream = {"name": "s", "route": ["h"], "sizes_bytes": [1000], "rate_bps": 1.3 * RATE_BPS}
-    log = run(Plan.from_hops([hop], [stream], horizon_s=10.0))
+    log = run(plan_from_hops([hop], [stream], horizon_s=10.0))
     assert log.total["delivered_bytes"][0] * 8 / 10.0 == pytest.approx(RATE_BPS, rel=1e-4)
     loss_ratio = log.dropped_packets_total.sum() / log.total["sent_packets"][0]
     assert loss_ratio == pytest.approx(1 - 1 / 1.3, rel=0.01)
@@ -197,7 +198,7 @@ def test_full_buffer_of_m_d_1_k_loses_as_the_embedded_chain_says():
     loss_ratio = 1 - 1 / (left_behind[0] + load)
     hop = {"name": "h", "rate_bps": RATE_BPS, "buffer_bytes": room * 1000}
     stream = {"name": "s", "route": ["h"], "sizes_bytes": [1000], "rate_bps": load * RATE_BPS}
-    log = run(Plan.from_hops([hop], [stream], horizon_s=100.0))
+    log = run(plan_from_hops([hop], [stream], horizon_s=100.0))
     measured = log.dropped_packets_total.sum() / log.total["sent_packets"][0]
     assert measured == pytest.approx(loss_ratio, rel=0.01)
 
@@ -218,7 +219,7 @@ def test_policer_passes_no_more_than_rate_and_bucket_in_any_stretch_of_time():
         "on_mean_s": 0.05,
         "off_mean_s": 0.15,
     }
-    log = run(Plan.from_hops([hop], [stream], horizon_s=20.0, time_bin_s=bin_s))
+    log = run(plan_from_hops([hop], [stream], horizon_s=20.0, time_bin_s=bin_s))
     passed = np.concatenate([[0], np.cumsum(log.counter["delivered_bytes"][:, 0])])
     above = passed - 10e6 / 8 * bin_s * np.arange(len(passed))
     most_bytes = (above - np.minimum.accumulate(above)).max()
@@ -249,7 +250,7 @@ def tcp_plan(rate_bps, rtt_s, window_bytes, horizon_s, *, loss_ratio=0.0, contro
         "handshake_rtt_s": rtt_s,
         "options": {"congestion_control": control},
     }
-    return Plan.from_hops(hops, [stream], horizon_s=horizon_s, time_bin_s=horizon_s / 4)
+    return plan_from_hops(hops, [stream], horizon_s=horizon_s, time_bin_s=horizon_s / 4)
 
 
 def goodput_bps(log: RunLog) -> float:

@@ -9,13 +9,13 @@ from simulator.base.errors import Problem
 from simulator.scenario.rules.design import POLICY_BASED, Design
 from simulator.scenario.rules.registry import enforced_by, not_enforced, rule
 
-enforced_by("simulator.scenario.checks._address_spaces", "R018")
-enforced_by("simulator.scenario.client_checks._pools", "R023")
-enforced_by("simulator.scenario.client_checks._protocols", "R092", "R094", "R095")
+enforced_by("simulator.scenario.checks.addresses._address_spaces", "R018")
+enforced_by("simulator.scenario.checks.clients._pools", "R023")
+enforced_by("simulator.scenario.checks.clients._protocols", "R092", "R094", "R095")
 enforced_by("simulator.point_to_site.admission", "R091", "R096", "R102", "R176")
 enforced_by("simulator.components.clients", "R097", "R098", "R103")
 not_enforced("R089", "clients have no field for a device, and need no public address")
-enforced_by("simulator.scenario.client_checks.clients", "R100")
+enforced_by("simulator.scenario.checks.clients.clients", "R100")
 not_enforced("R178", "how many clients are too many for point-to-site is nowhere published")
 
 

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from simulator.components.circuit import CircuitSchema
     from simulator.components.expressroute_connection import ExpressRouteConnection
 
-enforced_by("simulator.scenario.expressroute_checks._coexistence", "R118", "R129")
-enforced_by("simulator.scenario.expressroute_checks._gateway", "R119")
+enforced_by("simulator.scenario.checks.expressroute._coexistence", "R118", "R129")
+enforced_by("simulator.scenario.checks.expressroute._gateway", "R119")
 enforced_by("simulator.planner.transit", "R121", "R141")
 enforced_by("simulator.planner.decisions", "R123")
-enforced_by("simulator.scenario.expressroute_checks.warnings", "R131")
-enforced_by("simulator.scenario.expressroute_checks._reach", "R137")
-enforced_by("simulator.scenario.expressroute_checks._narrow_gateway", "R138")
-enforced_by("simulator.scenario.expressroute_checks._fastpath", "R139")
-enforced_by("simulator.scenario.expressroute_checks._ports", "R186")
+enforced_by("simulator.scenario.checks.expressroute.warnings", "R131")
+enforced_by("simulator.scenario.checks.expressroute._reach", "R137")
+enforced_by("simulator.scenario.checks.expressroute._narrow_gateway", "R138")
+enforced_by("simulator.scenario.checks.expressroute._fastpath", "R139")
+enforced_by("simulator.scenario.checks.expressroute._ports", "R186")
 enforced_by("simulator.planner.outcomes", "R133", "R140")
 not_enforced("R117", "each connection names a gateway of its own type (R003), so both exist")
 not_enforced("R120", "a VNet has no field for a Route Server")

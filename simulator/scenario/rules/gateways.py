@@ -12,10 +12,10 @@ from simulator.scenario.rules.design import Design
 from simulator.scenario.rules.registry import enforced_by, not_enforced, rule
 from simulator.scenario.rules.skus import BASIC
 
-enforced_by("simulator.scenario.checks._gateways", "R001", "R008")
-enforced_by("simulator.scenario.expressroute_checks._gateway", "R002")
-enforced_by("simulator.scenario.expressroute_checks._connections", "R003", "R004")
-enforced_by("simulator.scenario.expressroute_checks._coexistence", "R012")
+enforced_by("simulator.scenario.checks.gateways.sense", "R001", "R008")
+enforced_by("simulator.scenario.checks.expressroute._gateway", "R002")
+enforced_by("simulator.scenario.checks.expressroute._connections", "R003", "R004")
+enforced_by("simulator.scenario.checks.expressroute._coexistence", "R012")
 not_enforced("R005", "a scenario describes gateways, never one of their machines")
 not_enforced("R026", "how an address is allotted changes nothing that is simulated")
 

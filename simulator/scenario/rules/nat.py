@@ -9,7 +9,7 @@ from simulator.base.errors import Problem
 from simulator.scenario.rules.design import Design
 from simulator.scenario.rules.registry import enforced_by, not_enforced, rule
 
-enforced_by("simulator.scenario.nat_checks", "R019", "R020", "R022", "R171", "R175")
+enforced_by("simulator.scenario.checks.nat", "R019", "R020", "R022", "R171", "R175")
 enforced_by("simulator.nat.NatRuleSchema", "R173")
 enforced_by("simulator.planner.routing.Network", "R174")
 not_enforced("R021", "only connections of sites have a field for NAT rules")

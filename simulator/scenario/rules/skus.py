@@ -18,7 +18,7 @@ DOWNGRADES: Final = {("HighPerformance", "Standard"), ("ErGw2AZ", "ErGw1AZ")}
 """ExpressRoute gateway SKUs from which and to which a gateway may shrink."""
 
 
-enforced_by("simulator.scenario.checks._gateways", "R146")
+enforced_by("simulator.scenario.checks.gateways.sense", "R146")
 
 
 @rule("R147")

@@ -15,7 +15,7 @@ from simulator.scenario.source import TreePath
 
 FASTEST: Final = "GCMAES256"
 
-enforced_by("simulator.scenario.checks._connections", "R030")
+enforced_by("simulator.scenario.checks.connections._devices", "R030")
 enforced_by("simulator.planner.ceilings", "R036")
 enforced_by("simulator.ipsec.policy.IpsecPolicy", "R055")
 enforced_by("simulator.components.vnet_to_vnet", "R107")

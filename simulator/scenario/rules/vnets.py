@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 CLASSIC = "classic"
 
-enforced_by("simulator.scenario.checks._vnet_to_vnet", "R105")
-enforced_by("simulator.scenario.checks._peering", "R112")
+enforced_by("simulator.scenario.checks.connections._vnet_to_vnet", "R105")
+enforced_by("simulator.scenario.checks.connections._peering", "R112")
 enforced_by("simulator.components.peering.Peering", "R113")
 enforced_by("simulator.planner.transit", "R111")
 enforced_by("simulator.planner.decisions", "R115")

@@ -13,10 +13,10 @@ from simulator.catalog import Catalog
 from simulator.faults import FAULTS
 from simulator.faults.bgp_session_reset import BgpSessionReset
 from simulator.faults.zone_outage import ZoneOutage
+from simulator.scenario.checks.dangling import Dangling
 from simulator.scenario.source import Source, TreePath
 
 if TYPE_CHECKING:
-    from simulator.scenario.checks import Dangling
     from simulator.scenario.model import Run
     from simulator.scenario.parts import Parts
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from simulator.base.errors import CatalogError, Problem
 from simulator.base.units import format_duration, format_rate
@@ -14,6 +14,8 @@ from simulator.components.expressroute_connection import ExpressRouteConnection
 from simulator.components.expressroute_gateway import ExpressRouteGatewaySchema
 from simulator.faults.expressroute_instance_failure import ExpressRouteInstanceFailure
 from simulator.faults.peering_location_outage import PeeringLocationOutage
+from simulator.scenario.checks.dangling import Dangling
+from simulator.scenario.checks.written import as_list, as_map, as_text, entries
 from simulator.scenario.source import ABSENT, Source, TreePath, item_at
 
 if TYPE_CHECKING:
@@ -25,46 +27,21 @@ if TYPE_CHECKING:
 COEXISTENCE_PREFIX_LENGTH_MAX = 27
 
 
-class Dangling(Protocol):
-    """Collects references that lead nowhere."""
-
-    def look(
-        self, path: TreePath, entry: Mapping[str, Any], known: Collection[str], what: str
-    ) -> None:
-        """Look at the field that `path` ends with."""
-
-    def name(self, path: TreePath, name: Any, known: Collection[str], what: str) -> None:
-        """Look at one name."""
-
-
 def references(data: Mapping[str, Any], found: Dangling) -> None:
-    """Names of ports, sites, devices and circuits that refer to nothing."""
-    ports, circuits, sites = (_map(data.get(s)) for s in ("peering_ports", "circuits", "sites"))
-    for name, circuit in circuits.items():
-        entry = _map(circuit)
+    """Sites, devices and circuits that circuits and faults name and that do not exist."""
+    circuits, sites = as_map(data.get("circuits")), as_map(data.get("sites"))
+    for name, circuit in entries(circuits):
         path: TreePath = ("circuits", name)
-        found.look((*path, "port"), entry, ports, "pair of ports")
-        for site in _map(entry.get("access")):
+        for site in as_map(circuit.get("access")):
             found.name((*path, "access", site), site, sites, "site")
-        for link, end in _map(entry.get("links")).items():
-            at = _map(end)
-            found.look((*path, "links", link, "site"), at, sites, "site")
-            place = at.get("site")
-            if isinstance(place, str) and place in sites:
-                devices = _map(_map(sites[place]).get("devices"))
-                found.look((*path, "links", link, "device"), at, devices, f"device of {place}")
-    for name, endpoint in _map(data.get("private_endpoints")).items():
-        vnets = _map(data.get("vnets"))
-        found.look(("private_endpoints", name, "vnet"), _map(endpoint), vnets, "VNet")
-    for name, connection in _map(data.get("connections")).items():
-        found.look(("connections", name, "circuit"), _map(connection), circuits, "circuit")
-    faults = data.get("faults")
-    for index, fault in enumerate(faults) if isinstance(faults, list) else ():
-        found.look(("faults", index, "circuit"), _map(fault), circuits, "circuit")
-
-
-def _map(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+        for link, end in entries(circuit.get("links")):
+            found.look((*path, "links", link, "site"), end, sites, "site")
+            place = as_text(end.get("site"))
+            if place in sites:
+                devices = as_map(as_map(sites[place]).get("devices"))
+                found.look((*path, "links", link, "device"), end, devices, f"device of {place}")
+    for index, fault in enumerate(as_list(data.get("faults"))):
+        found.look(("faults", index, "circuit"), as_map(fault), circuits, "circuit")
 
 
 def sense(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:
@@ -78,13 +55,6 @@ def sense(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:
     yield from _wrong_gateways(parts, tree)
     yield from _private_endpoints(parts, tree)
     yield from _faults(parts, tree, catalog)
-
-
-def _split(error: CatalogError) -> tuple[str, str]:
-    """Rule and fix of a message of the catalogue."""
-    _, _, reason = str(error).partition(": ")
-    rule, _, fix = reason.partition("; ")
-    return rule, fix
 
 
 # ---------------------------------------------------------------------------------------------
@@ -101,7 +71,7 @@ def _ports(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:
         try:
             catalog.expressroute_port(port.bandwidth)
         except CatalogError as error:
-            yield tree.problem((*path, "bandwidth"), *_split(error))
+            yield tree.problem((*path, "bandwidth"), *error.rule_and_fix())
         if not catalog.peering_location(port.peering_location).direct_available:
             rule = f"{port.peering_location} does not offer ExpressRoute Direct (rule R186)"
             fix = "choose another peering location, or a circuit of a provider"
@@ -117,7 +87,7 @@ def _circuit(
             circuit.bandwidth, is_direct=circuit.provider_model == "direct"
         )
     except CatalogError as error:
-        yield tree.problem((*path, "bandwidth"), *_split(error))
+        yield tree.problem((*path, "bandwidth"), *error.rule_and_fix())
     else:
         if circuit.tier not in sold.tiers:
             rule = f"a circuit of {format_rate(circuit.bandwidth)} is not sold in this tier"
@@ -185,7 +155,7 @@ def _gateway(
     try:
         sku = catalog.expressroute_gateway_sku(gateway.sku, gateway.scale_units)
     except CatalogError as error:
-        yield tree.problem((*path, "scale_units"), *_split(error))
+        yield tree.problem((*path, "scale_units"), *error.rule_and_fix())
         return
     vpn = next(((n, g) for n, g in parts.gateways.items() if g.vnet == gateway.vnet), None)
     if vpn is not None:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from simulator.base.errors import CatalogError, Problem
 from simulator.catalog import Catalog
 from simulator.point_to_site.admission import SSTP
 from simulator.point_to_site.gateway_block import P2s
+from simulator.scenario.checks.dangling import Dangling
+from simulator.scenario.checks.written import as_map, entries, places
 from simulator.scenario.source import Source, TreePath
 
 if TYPE_CHECKING:
     from simulator.components.gateway import VpnGateway
     from simulator.scenario.parts import Parts
+
+
+def references(data: Mapping[str, Any], found: Dangling) -> None:
+    """Places of the servers that ask for clients' names."""
+    known = places(data)
+    for name, gateway in entries(data.get("gateways")):
+        auth = as_map(as_map(gateway.get("p2s")).get("auth"))
+        found.look(("gateways", name, "p2s", "auth", "server"), auth, known, "site or VNet")
 
 
 def sense(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:

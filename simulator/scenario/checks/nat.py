@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from simulator.base.errors import CatalogError, Problem
 from simulator.catalog import Catalog
 from simulator.nat import NatRule, nat_rule, translated
+from simulator.scenario.checks.dangling import Dangling
+from simulator.scenario.checks.written import as_list, as_map, as_text, entries
 from simulator.scenario.source import Source, TreePath
 
 if TYPE_CHECKING:
@@ -20,26 +22,15 @@ APIPA: Final = IPv4Network("169.254.0.0/16")
 FAMILIES: Final = ("VpnGw2", "VpnGw3", "VpnGw4", "VpnGw5")
 
 
-class Dangling(Protocol):
-    """Collects references that lead nowhere."""
-
-    def name(self, path: TreePath, name: Any, known: Collection[str], what: str) -> None:
-        """Look at one name."""
-
-
 def references(data: Mapping[str, Any], found: Dangling) -> None:
     """Names of NAT rules that the connection's gateway does not have."""
-    gateways = data.get("gateways")
-    connections = data.get("connections")
-    for name, connection in connections.items() if isinstance(connections, dict) else ():
-        entry = connection if isinstance(connection, dict) else {}
-        known = gateways if isinstance(gateways, dict) else {}
-        gateway = known.get(entry.get("gateway")) if isinstance(entry.get("gateway"), str) else None
+    gateways = as_map(data.get("gateways"))
+    for name, connection in entries(data.get("connections")):
+        gateway = gateways.get(as_text(connection.get("gateway")))
         rules = gateway.get("nat", {}) if isinstance(gateway, dict) else None
-        listed = entry.get("nat")
-        for index, rule in enumerate(listed) if isinstance(listed, list) else ():
+        for index, rule in enumerate(as_list(connection.get("nat"))):
             if isinstance(rules, dict):
-                what = f"NAT rule of {entry['gateway']}"
+                what = f"NAT rule of {connection['gateway']}"
                 found.name(("connections", name, "nat", index), rule, rules, what)
 
 

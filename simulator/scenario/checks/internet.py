@@ -1,9 +1,9 @@
-"""What traffic to the internet, subnets as ends of traffic, and default sites need."""
+"""What traffic to the internet and default sites need to make sense."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
 from simulator.base.errors import Problem
 from simulator.catalog import Catalog
@@ -12,16 +12,6 @@ from simulator.scenario.source import Source, TreePath
 
 if TYPE_CHECKING:
     from simulator.scenario.parts import Parts
-
-
-def subnets(vnets: Mapping[str, Any]) -> dict[str, str]:
-    """The VNet of each subnet, by the name that traffic uses."""
-    found = {}
-    for name, vnet in vnets.items():
-        written = vnet.get("subnets") if isinstance(vnet, dict) else None
-        for subnet in written if isinstance(written, dict) else ():
-            found[f"{name}.{subnet}"] = name
-    return found
 
 
 def sense(parts: Parts, tree: Source, catalog: Catalog) -> Iterator[Problem]:
