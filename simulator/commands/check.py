@@ -66,12 +66,12 @@ def command(
         if not found[-1].done.is_complete:
             note(f"interrupted: judged by {found[-1].done.finished} of {count} replications")
             break
-    if junit is not None:
-        save_junit(found, junit)
     if as_json:
         write(to_json([one.to_dict() for one in found] if len(files) > 1 else found[0].to_dict()))
     else:
         write("\n".join(map(study_readout.check_text, found)))
+    if junit is not None:  # last: a place that cannot be written costs no answer
+        save_junit(found, junit)
     if len(found) < len(designs) or not found[-1].done.is_complete:
         return ExitCode.INTERRUPTED
     return ExitCode.OK if all(one.is_passed for one in found) else ExitCode.TARGET_FAILED

@@ -286,8 +286,9 @@ def _items(file: Path, pages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _is_plain_number(value: object) -> bool:
     """Whether it is a number that prices and tiers can have: NaN and truth values are none."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0 <= value <= NUMBER_MAX  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= NUMBER_MAX
 
 
 def _alternatives(item: str) -> str:

@@ -137,22 +137,20 @@ class Comparison:
 
         A Poisson stream is drawn in as many parts as there are equal ways, and its packets adapt
         to what fits, so a design with another number of tunnels has the same rates but other
-        packets. Streams of TCP, and those whose own inputs differ, are not among them.
+        packets. Streams of TCP, those whose own inputs differ, and those that only one design has
+        are not among them, nor is any if the designs run at different levels.
         """
-        if self.seed is None:
+        paths = [tuple(difference.path.split(".")) for difference in self.differences[name]]
+        if self.seed is None or ("run", "fidelity") in paths:
             return ()
         both = self._side_by_side(name)
         is_tcp = both["stream"].isin(both.loc[both["flows_a"].notna(), "stream"])
-        changed = {path[1] for path in self._changed_paths(name) if path[0] == "traffic"}
-        differs = both["packets_sent_a"] != both["packets_sent_b"]
-        found = both[differs & ~is_tcp & ~both["stream"].isin(changed)]
+        changed = [stream for path in paths if path[0] == "traffic" for stream in path[1:2]]
+        is_changed = both["stream"].isin(changed)
+        sent = both[["packets_sent_a", "packets_sent_b"]]
+        differs = sent.notna().all(axis=1) & (sent.iloc[:, 0] != sent.iloc[:, 1])
+        found = both[differs & ~is_tcp & ~is_changed]
         return tuple(dict.fromkeys(f"{row.stream} {row.direction}" for row in found.itertuples()))
-
-    def _changed_paths(self, name: str) -> Iterator[list[str]]:
-        """The inputs that differ, each as section, entry and what is below."""
-        for difference in self.differences[name]:
-            section, _, below = difference.path.partition(".")
-            yield [section, *below.split(".")]
 
     def _costs_of(self, name: str) -> npt.NDArray[np.float64]:
         return self.costs.loc[self.costs["design"] == name, COST].to_numpy(np.float64)

@@ -11,14 +11,14 @@ from typing import Any
 import pandas as pd
 
 from simulator.base.errors import UsageError
-from simulator.base.units import RATE, UnitError, parse_quantity
+from simulator.base.units import DURATION, RATE, UnitError, format_quantity, parse_quantity
 from simulator.catalog import Catalog, load_catalog
 from simulator.engine import Progress
 from simulator.engine import run as run_engine
 from simulator.planner import build
 from simulator.planner.break_even import BreakEven
 from simulator.planner.break_even import break_even as tariffs
-from simulator.planner.cost import Ledger, circuit_place, of_run
+from simulator.planner.cost import Ledger, circuit_place, month_s, of_run
 from simulator.planner.prices import PriceFile, Prices, price_list
 from simulator.run import loaded, make_ready
 from simulator.scenario import Scenario
@@ -104,10 +104,15 @@ def cost(
     Raises
     ------
     UsageError
-        If the price list or the bandwidth cannot be read.
+        If the price list or the bandwidth cannot be read, or no month has so much time.
     """
     design = loaded(scenario, seed)
     catalog = load_catalog(design.era)
+    if traffic_s is not None and not 0.0 <= traffic_s <= month_s(catalog):
+        given, month = (format_quantity(value, DURATION) for value in (traffic_s, month_s(catalog)))
+        raise UsageError(
+            f"traffic of {given} a month: must lie between 0 s and the month's {month}"
+        )
     book = price_list(prices, catalog)
     even = None if break_even is None else _break_even(design, break_even, book, catalog)
     plan = build(design)

@@ -9,7 +9,7 @@ import pytest
 
 import simulator
 from simulator import cli, study_readout
-from simulator.base.errors import ScenarioError, UsageError
+from simulator.base.errors import ExitCode, ScenarioError, UsageError
 from simulator.study.check import junit
 from simulator.targets import Judgement, judge, worst_cost_usd
 from tests.study.conftest import BASE
@@ -277,3 +277,9 @@ def test_a_cost_is_a_table_a_page_and_a_figure_with_its_break_even():
     assert unknown.table["amount_usd"].isna().any()
     with pytest.raises(UsageError, match="there is no break-even"):
         unknown.plot.break_even()
+
+
+@pytest.mark.parametrize("traffic", ["-3 h", "9000 h"])
+def test_traffic_of_more_than_a_month_is_refused(traffic, capsys):
+    assert cli.execute(["cost", str(BASE), "--traffic", traffic]) == ExitCode.USAGE
+    assert "must lie between 0 s and the month's 30.42 d" in capsys.readouterr().err

@@ -152,6 +152,14 @@ def test_every_packet_is_the_same_where_the_ways_are_as_many(base):
     assert "the same random numbers in every design (seed 1)" in text
 
 
+def test_traffic_is_not_called_unlike_where_one_design_has_none_or_is_of_another_level(base):
+    office = {"kind": "poisson", "from": "lyon", "to": "hub", "rate": "10 Mbit/s"}
+    office["packet_size"] = "internet-mix"
+    no_calls = base.with_("traffic", {"office": office})
+    found = compare(base, no_calls, base.with_("run.fidelity", "flow"), replications=2)
+    assert [found.unlike_traffic(name) for name in found.names[1:]] == [(), ()]
+
+
 @pytest.mark.validate
 def test_independent_seeds_are_no_evidence_in_97_of_100(base):
     verdicts = []
